@@ -1,0 +1,1 @@
+"""One module a provider; the provider's words stop there."""
