@@ -113,9 +113,7 @@ class Delivery(Base):
     created_at: Mapped[datetime]
     arrived_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
-    next_stop_at: Mapped[
-        datetime | None
-    ]  # first moment the recipient was next, or 15 minutes away by the median
+    next_stop_at: Mapped[datetime | None]  # first moment the recipient was next, or 15 minutes away by the median
     promise_lo_at: Mapped[datetime | None]
     promise_hi_at: Mapped[datetime | None]
     promise_point_at: Mapped[datetime | None]
@@ -175,7 +173,7 @@ class EstimateMade(Base):
 
 def load(session: Session, delivery_id: str) -> Delivery:
     """Return the delivery with its stop, route, driver and depot; raises ``NotFound``."""
-    found = session.scalar(_whole().where(Delivery.id == delivery_id))
+    found: Delivery | None = session.scalar(_whole().where(Delivery.id == delivery_id))
     if found is None:
         raise NotFound("delivery", delivery_id)
     return found
@@ -187,10 +185,8 @@ def deliveries_of_route(session: Session, route_id: str) -> list[Delivery]:
     return list(session.scalars(statement.order_by(Stop.sequence, Delivery.reference)))
 
 
-def advance(
-    session: Session, delivery_id: str, target: DeliveryStatus, *, at: datetime, **columns: Any
-) -> bool:
-    """Move to ``target`` at ``at`` and set ``columns`` with it; False, and nothing changes, when that is no allowed move.
+def advance(session: Session, delivery_id: str, target: DeliveryStatus, *, at: datetime, **columns: Any) -> bool:
+    """Move to ``target`` and set ``columns`` with it; False, and nothing changes, when that is no allowed move.
 
     Marks the plan of notifications dirty and counts the version up in the same statement.
     """
@@ -206,9 +202,7 @@ def advance(
     return result.rowcount == 1
 
 
-def require_move(
-    session: Session, delivery_id: str, target: DeliveryStatus, *, at: datetime, **columns: Any
-) -> None:
+def require_move(session: Session, delivery_id: str, target: DeliveryStatus, *, at: datetime, **columns: Any) -> None:
     """Do ``advance``; raises ``WrongMove`` with a sentence that says what the state is, or ``NotFound``."""
     if advance(session, delivery_id, target, at=at, **columns):
         return
@@ -222,9 +216,7 @@ def mark_plan_dirty(session: Session, delivery_ids: list[str], now: datetime) ->
     """Note that what ``schedule.planned`` reads has changed for these deliveries, and that pages may show more."""
     statement = update(Delivery).where(Delivery.id.in_(delivery_ids))
     session.execute(
-        statement.values(plan_dirty_at=now, version=Delivery.version + 1).execution_options(
-            synchronize_session="fetch"
-        )
+        statement.values(plan_dirty_at=now, version=Delivery.version + 1).execution_options(synchronize_session="fetch")
     )
 
 

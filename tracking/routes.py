@@ -74,11 +74,9 @@ class RouteState(Base):
 
 
 def advance(session: Session, route_id: str, target: RouteStatus, **columns: Any) -> bool:
-    """Move the route to ``target`` and set ``columns`` with it; False, and nothing changes, when that is no allowed move."""
+    """Move to ``target`` and set ``columns`` with it; False, and nothing changes, when that is no allowed move."""
     sources = [status for status, targets in MOVES.items() if target in targets]
-    statement = (
-        update(Route).where(Route.id == route_id, Route.status.in_(sources)).values(status=target, **columns)
-    )
+    statement = update(Route).where(Route.id == route_id, Route.status.in_(sources)).values(status=target, **columns)
     result = session.execute(statement)
     assert isinstance(result, CursorResult)
     return result.rowcount == 1
