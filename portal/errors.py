@@ -1,0 +1,78 @@
+"""Refusals of the lower rooms, mapped to answers once."""
+
+from flask import Flask, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from messaging.errors import MessagingError
+from portal.services import services
+from tracking.errors import NotFound, TrackingError, WrongMove
+from tracking.links import ClosedLink, UnknownLink
+
+WORDS = {
+    400: ("That did not work", "The request could not be read."),
+    403: ("Not allowed", "This page may not do that."),
+    404: ("Not found", "There is nothing here. Please check the link in your message."),
+    405: ("Not allowed", "This page may not do that."),
+    413: ("Too large", "That file is too large. Please send one under 15 MB."),
+    415: ("Not understood", "This kind of content is not accepted here."),
+    422: ("That did not work", "Something in what was sent is missing or wrong."),
+    429: ("A little too fast", "Please wait a minute and try again."),
+    500: ("Something went wrong", "We have noted it. Please try again in a minute."),
+    503: ("One moment", "We are not ready yet. Please try again in a minute."),
+}
+
+
+def page(status: int, *, title: str | None = None, sentence: str | None = None) -> tuple[str, int]:
+    """Return an error page with a title and one plain sentence, and the company's contact."""
+    usual_title, usual_sentence = WORDS.get(status, WORDS[500 if status >= 500 else 400])
+    settings = services().settings
+    body = render_template(
+        "errors/error.html",
+        status=status,
+        title=title or usual_title,
+        sentence=sentence or usual_sentence,
+        company_name=settings.company_name,
+        support_phone=settings.support_phone,
+        support_email=settings.support_email,
+    )
+    return body, status
+
+
+def install(app: Flask) -> None:
+    """Register the handlers. Machines under ``/api/`` and ``/webhooks/`` map their own."""
+
+    @app.errorhandler(UnknownLink)
+    def unknown_link(_error: UnknownLink) -> ResponseReturnValue:
+        return page(404)
+
+    @app.errorhandler(ClosedLink)
+    def closed_link(_error: ClosedLink) -> ResponseReturnValue:
+        return page(410, title="This link has ended", sentence="It was for one delivery and is no longer in use.")
+
+    @app.errorhandler(NotFound)
+    def not_found(_error: NotFound) -> ResponseReturnValue:
+        return page(404)
+
+    @app.errorhandler(WrongMove)
+    def wrong_move(error: WrongMove) -> ResponseReturnValue:
+        return page(409, title="That is not possible now", sentence=str(error))
+
+    @app.errorhandler(TrackingError)
+    @app.errorhandler(MessagingError)
+    def refused(error: Exception) -> ResponseReturnValue:
+        return page(422, title="That did not work", sentence=str(error))
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> ResponseReturnValue:
+        status = error.code or 500
+        if status < 400 or request.path.startswith(("/api/", "/webhooks/")):
+            return error
+        return page(status)
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> ResponseReturnValue:
+        if current_app.testing:
+            raise error
+        current_app.logger.exception("unexpected error at endpoint %s", request.endpoint)
+        return page(500)

@@ -1,0 +1,83 @@
+"""What operators and their tools ask: alive, ready, and the figures for Prometheus."""
+
+from flask import Blueprint, Response, jsonify
+from flask.typing import ResponseReturnValue
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from redis.exceptions import RedisError
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from messaging.cases import Case, CaseStatus, Task
+from messaging.notifications import Notification
+from portal.migrating import is_current
+from portal.services import Services, services
+from tracking.deliveries import Delivery
+
+blueprint = Blueprint("health", __name__)
+
+PARTS = ("sms", "mail", "rest", "cron", "consumer")
+OLDEST_BEAT_S = 30.0  # a part beats every 2 s; 30 s of silence means that it hangs or is gone
+
+
+@blueprint.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """Say that this process answers. It asks nobody else."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """Say whether the record, Redis and each part of the worker are there, with the age of each one's last beat."""
+    mine = services()
+    checks = {"database": _database_state(mine), "redis": "ok"}
+    ages: dict[str, float | None] = {}
+    try:
+        ages = beat_ages(mine)
+    except RedisError as error:
+        checks["redis"] = type(error).__name__
+    is_ready = all(state == "ok" for state in checks.values())
+    late = sorted(part for part, age in ages.items() if age is None or age > OLDEST_BEAT_S)
+    body = {"status": "ok" if is_ready else "not ready", "checks": checks, "beat_age_s": ages, "late_parts": late}
+    return jsonify(body), 200 if is_ready else 503
+
+
+@blueprint.get("/metrics")
+def metrics() -> ResponseReturnValue:
+    """Give the figures of this instance in Prometheus' text format. Counts only; no name, number or id."""
+    mine = services()
+    registry = CollectorRegistry()
+    by_status = Gauge("portal_notifications", "Notifications by status", ["channel", "status"], registry=registry)
+    deliveries = Gauge("portal_deliveries", "Deliveries by status", ["status"], registry=registry)
+    waiting = Gauge("portal_staff_waiting", "What waits for a person", ["kind"], registry=registry)
+    beats = Gauge("portal_part_beat_age_seconds", "Age of the last beat of each part", ["part"], registry=registry)
+    with mine.database.reading() as session:
+        counted = select(Notification.channel, Notification.status, func.count())
+        for channel, status, count in session.execute(counted.group_by(Notification.channel, Notification.status)):
+            by_status.labels(channel, status).set(count)
+        for status, count in session.execute(select(Delivery.status, func.count()).group_by(Delivery.status)):
+            deliveries.labels(status).set(count)
+        cases = select(func.count()).select_from(Case).where(Case.status == CaseStatus.OPEN)
+        waiting.labels("cases").set(session.scalar(cases) or 0)
+        tasks = select(func.count()).select_from(Task).where(Task.resolved_at.is_(None))
+        waiting.labels("tasks").set(session.scalar(tasks) or 0)
+    for part, age in beat_ages(mine).items():
+        beats.labels(part).set(-1.0 if age is None else age)
+    return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def beat_ages(mine: Services) -> dict[str, float | None]:
+    """Return the seconds since each part of the worker last beat; None for one that never did. Raises ``RedisError``."""
+    beats = mine.redis.mget([f"portal:beat:{part}" for part in PARTS])
+    now = mine.clock.elapsed()
+    return {
+        part: None if beat is None else round(now - float(beat), 1) for part, beat in zip(PARTS, beats, strict=True)
+    }
+
+
+def _database_state(mine: Services) -> str:
+    try:
+        with mine.database.reading() as session:
+            session.execute(text("SELECT 1"))
+        return "ok" if is_current(mine.database) else "another revision: run portal init"
+    except SQLAlchemyError as error:
+        return type(error).__name__
