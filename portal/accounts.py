@@ -1,12 +1,20 @@
-"""Staff accounts and their roles; API keys for integrators."""
+"""Staff accounts, their roles and their sessions; API keys for integrators."""
 
+import hashlib
+import secrets
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, Text, delete, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from portal import passwords
+from tracking.errors import NotFound, TrackingError
+from tracking.recipients import normal_email
 from tracking.storage import Base, words
+
+IDLE_S = 30 * 60.0  # reference/messaging.md 5.6
+ABSOLUTE_S = 12 * 3600.0
 
 
 class Role(StrEnum):
@@ -15,6 +23,15 @@ class Role(StrEnum):
     AGENT = "agent"
     DISPATCHER = "dispatcher"
     ADMIN = "admin"
+
+    def may_act_as(self, needed: "Role") -> bool:
+        """True when this role may do what ``needed`` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+class AccountRefused(TrackingError):
+    """An account or password could not be made or changed. ``str(error)`` is a sentence for people."""
 
 
 class StaffAccount(Base):
@@ -30,6 +47,20 @@ class StaffAccount(Base):
     session_epoch: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+
+
+class StaffSession(Base):
+    """One login. ``id`` is the SHA-256 of what the cookie carries; deleting the row ends it everywhere.
+
+    Times are machine time in Unix seconds; ``epoch`` is the account's ``session_epoch`` at login.
+    """
+
+    __tablename__ = "staff_sessions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    staff_id: Mapped[str] = mapped_column(ForeignKey("staff_accounts.id"), index=True)
+    epoch: Mapped[int]
+    started_s: Mapped[float]
 
 
 class ApiKey(Base):
@@ -71,3 +102,146 @@ class AuditEntry(Base):
     subject_kind: Mapped[str] = mapped_column(String(32))
     subject_id: Mapped[str] = mapped_column(String(64))
     detail: Mapped[str] = mapped_column(Text, default="")
+
+
+def add_staff(
+    session: Session, *, staff_id: str, email: str, name: str, role: Role, password: str, now: datetime
+) -> StaffAccount:
+    """Add an account; raises ``AccountRefused`` for a weak password, a bad address or one that is taken."""
+    try:
+        address = normal_email(email)
+    except ValueError as error:
+        raise AccountRefused(str(error)) from None
+    if not name.strip():
+        raise AccountRefused("An account needs a name.")
+    problem = passwords.problem_with(password, email=address, name=name.strip())
+    if problem:
+        raise AccountRefused(problem)
+    if by_email(session, address) is not None:
+        raise AccountRefused("There is an account with this email address already.")
+    account = StaffAccount(
+        id=staff_id,
+        email=address,
+        name=name.strip()[:120],
+        role=role,
+        password_hash=passwords.hash_password(password),
+        session_epoch=1,
+        created_at=now,
+        disabled_at=None,
+    )
+    session.add(account)
+    return account
+
+
+def by_email(session: Session, email: str) -> StaffAccount | None:
+    """Return the account with this address, in any case, or None."""
+    return session.scalar(select(StaffAccount).where(func.lower(StaffAccount.email) == email.strip().lower()))
+
+
+def everybody(session: Session) -> list[StaffAccount]:
+    """Return all accounts, those in use first, by name."""
+    statement = select(StaffAccount).order_by(StaffAccount.disabled_at.is_not(None), StaffAccount.name)
+    return list(session.scalars(statement))
+
+
+def names_of(session: Session) -> dict[str, str]:
+    """Return every account's name by its id."""
+    return {row.id: row.name for row in session.execute(select(StaffAccount.id, StaffAccount.name))}
+
+
+def the_account(session: Session, staff_id: str) -> StaffAccount:
+    """Return the account; raises ``NotFound``."""
+    account = session.get(StaffAccount, staff_id)
+    if account is None:
+        raise NotFound("account", staff_id)
+    return account
+
+
+def open_session(session: Session, account: StaffAccount, elapsed_s: float) -> str:
+    """Record a login and return the secret its cookie carries. Logins past their end are swept out."""
+    session.execute(delete(StaffSession).where(StaffSession.started_s < elapsed_s - ABSOLUTE_S))
+    secret = secrets.token_urlsafe(24)
+    session.add(StaffSession(id=_digest(secret), staff_id=account.id, epoch=account.session_epoch, started_s=elapsed_s))
+    return secret
+
+
+def account_of_session(session: Session, secret: str, elapsed_s: float) -> StaffAccount | None:
+    """Return who is logged in by this secret; None when the login has ended, for whatever reason."""
+    login = session.get(StaffSession, _digest(secret))
+    if login is None or elapsed_s - login.started_s > ABSOLUTE_S:
+        return None
+    account = session.get(StaffAccount, login.staff_id)
+    if account is None or account.disabled_at is not None or account.session_epoch != login.epoch:
+        return None
+    return account
+
+
+def close_session(session: Session, secret: str) -> None:
+    """End one login."""
+    session.execute(delete(StaffSession).where(StaffSession.id == _digest(secret)))
+
+
+def change_password(session: Session, account: StaffAccount, password: str) -> None:
+    """Set a new password and end every session of the account; raises ``AccountRefused`` for a weak one."""
+    problem = passwords.problem_with(password, email=account.email, name=account.name)
+    if problem:
+        raise AccountRefused(problem)
+    account.password_hash = passwords.hash_password(password)
+    account.session_epoch += 1
+
+
+def change_role(session: Session, account: StaffAccount, role: Role) -> None:
+    """Give an account another role; raises ``AccountRefused`` for the last admin."""
+    if role is not Role.ADMIN:
+        _keep_an_admin(session, account)
+    account.role = role
+
+
+def disable(session: Session, account: StaffAccount, now: datetime) -> None:
+    """Shut an account out and end its sessions; raises ``AccountRefused`` for the last admin."""
+    _keep_an_admin(session, account)
+    account.disabled_at = now
+    account.session_epoch += 1
+
+
+def enable(account: StaffAccount) -> None:
+    """Let an account in again."""
+    account.disabled_at = None
+
+
+def issue_api_key(session: Session, *, key_id: str, name: str, now: datetime, created_by: str | None) -> str:
+    """Add an API key and return it; this is the only time it can be seen."""
+    key = f"pk_{secrets.token_urlsafe(24)}"
+    session.add(
+        ApiKey(id=key_id, name=name, key_hash=_digest(key), created_at=now, created_by=created_by, revoked_at=None)
+    )
+    return key
+
+
+def live_api_key(session: Session, key: str) -> ApiKey | None:
+    """Return the row of an API key that may be used, or None."""
+    row = session.scalar(select(ApiKey).where(ApiKey.key_hash == _digest(key)))
+    return None if row is None or row.revoked_at is not None else row
+
+
+def api_keys(session: Session) -> list[ApiKey]:
+    """Return all API keys, those in use first, newest first."""
+    return list(session.scalars(select(ApiKey).order_by(ApiKey.revoked_at.is_not(None), ApiKey.created_at.desc())))
+
+
+def revoke_api_key(session: Session, key_id: str, now: datetime) -> bool:
+    """End an API key; False when it is unknown or has ended already."""
+    statement = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None)).values(revoked_at=now)
+    return bool(session.execute(statement.returning(ApiKey.id)).scalar())
+
+
+def _keep_an_admin(session: Session, account: StaffAccount) -> None:
+    others = select(func.count()).where(
+        StaffAccount.role == Role.ADMIN, StaffAccount.disabled_at.is_(None), StaffAccount.id != account.id
+    )
+    if account.role is Role.ADMIN and not session.scalar(others):
+        raise AccountRefused("This is the last admin. Make somebody else an admin first.")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
