@@ -105,24 +105,26 @@ class AuditEntry(Base):
 
 
 def add_staff(
-    session: Session, *, staff_id: str, email: str, name: str, role: Role, password: str, now: datetime
+    session: Session, *, account_id: str, email: str, name: str, role: Role, password: str, now: datetime
 ) -> StaffAccount:
-    """Add an account; raises ``AccountRefused`` for a weak password, a bad address or one that is taken."""
+    """Add an account; raises ``AccountRefused`` for a weak password, a bad address or one that is taken.
+
+    Without a name the account is called what stands before the @ of its address.
+    """
     try:
         address = normal_email(email)
     except ValueError as error:
         raise AccountRefused(str(error)) from None
-    if not name.strip():
-        raise AccountRefused("An account needs a name.")
-    problem = passwords.problem_with(password, email=address, name=name.strip())
+    name = name.strip()[:120] or address.partition("@")[0]
+    problem = passwords.problem_with(password, email=address, name=name)
     if problem:
         raise AccountRefused(problem)
     if by_email(session, address) is not None:
         raise AccountRefused("There is an account with this email address already.")
     account = StaffAccount(
-        id=staff_id,
+        id=account_id,
         email=address,
-        name=name.strip()[:120],
+        name=name,
         role=role,
         password_hash=passwords.hash_password(password),
         session_epoch=1,
