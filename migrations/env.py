@@ -2,19 +2,7 @@
 
 from alembic import context
 
-import messaging.cases
-import messaging.consent
-import messaging.conversations
-import messaging.inbound
-import messaging.notifications
-import messaging.ratings
-import messaging.receipts
-import portal.accounts
-import tracking.custody
-import tracking.deliveries
-import tracking.links
-import tracking.positions
-import tracking.proofs  # noqa: F401 - importing a module puts its tables into the metadata
+import migrations.env_tables
 from tracking.storage import Base
 
 connection = context.config.attributes["connection"]

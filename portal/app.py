@@ -3,19 +3,14 @@
 from pathlib import Path
 
 from flask import Flask, Response, render_template, send_from_directory
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
-from flask_wtf import CSRFProtect
 
 from portal import api, driver, errors, health, i18n, recipient, security, staff, webhooks
+from portal.guards import csrf, limiter
 from portal.htmx import htmx
 from portal.services import EXTENSION, Services
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGEST_BODY = 16 * 1024 * 1024  # bytes: a photo of 15 MB and its form
-
-limiter = Limiter(get_remote_address)
-csrf = CSRFProtect()
 
 
 def create_app(mine: Services) -> Flask:

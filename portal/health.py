@@ -66,7 +66,7 @@ def metrics() -> ResponseReturnValue:
 
 
 def beat_ages(mine: Services) -> dict[str, float | None]:
-    """Return the seconds since each part of the worker last beat; None for one that never did. Raises ``RedisError``."""
+    """Return the seconds since each part of the worker last beat, None for never. Raises ``RedisError``."""
     beats = mine.redis.mget([f"portal:beat:{part}" for part in PARTS])
     now = mine.clock.elapsed()
     return {

@@ -1,4 +1,4 @@
-"""Settings: read once from ``PORTAL_*``, or for secrets from the file a ``PORTAL_*_FILE`` names; problems told at once."""
+"""Settings: read once from ``PORTAL_*``, secrets also from the file that ``PORTAL_*_FILE`` names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
