@@ -1,0 +1,120 @@
+"""Arrival and departure from positions: a truck has arrived when it stands, not when it passes.
+
+Standing is two good fixes at most 35 m apart that span the dwell. The next stops of the order need 25 s,
+any other open stop 90 s: with one dwell for all, one pin in four that is merely driven past looks like an arrival
+(reference/tracking.md 4, measured).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tracking.fixes import Fix
+from tracking.geo import LatLon, distance_m
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRule:
+    """Radii in metres and dwells in seconds. A stop may bring its own radius, 50 to 300 m."""
+
+    enter_m: float = 100.0
+    exit_m: float = 150.0
+    spread_m: float = 35.0
+    near_dwell_s: float = 25.0
+    far_dwell_s: float = 90.0
+    near_stops: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The truck stood at ``place`` from ``since`` to ``until``; one single fix is a stand of no length."""
+
+    place: LatLon
+    since: datetime
+    until: datetime
+
+    @property
+    def dwell_s(self) -> float:
+        """Return how long the fixes prove that it stood."""
+        return (self.until - self.since).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stop that the truck may have arrived at, and whether it is among the next ones of the order."""
+
+    stop_id: str
+    place: LatLon
+    is_near: bool
+
+
+def stand_at(fixes: Sequence[Fix], index: int, rule: StandingRule) -> Stand:
+    """Return the stand around ``fixes[index]``; ``fixes`` are in order of time.
+
+    A fix that differs by less than twice the spread does not end a stand, for phones stray; one farther off does.
+    """
+    pivot = fixes[index].place
+    since, places = _reach(fixes, range(index - 1, -1, -1), pivot, rule)
+    until, later_places = _reach(fixes, range(index + 1, len(fixes)), pivot, rule)
+    places = [pivot, *places, *later_places]
+    middle = len(places) // 2
+    center = LatLon(sorted(p.lat for p in places)[middle], sorted(p.lon for p in places)[middle])
+    at = fixes[index].at
+    return Stand(center, since or at, until or at)
+
+
+def _reach(
+    fixes: Sequence[Fix], indices: Iterable[int], pivot: LatLon, rule: StandingRule
+) -> tuple[datetime | None, list[LatLon]]:
+    reached: datetime | None = None
+    places: list[LatLon] = []
+    for index in indices:
+        away_m = distance_m(fixes[index].place, pivot)
+        if away_m > 2 * rule.spread_m:
+            break
+        if away_m <= rule.spread_m:
+            reached = fixes[index].at
+            places.append(fixes[index].place)
+    return reached, places
+
+
+def arrived_stop(stand: Stand, candidates: Iterable[Candidate], rule: StandingRule) -> str | None:
+    """Return the stop that this stand is an arrival at, or None.
+
+    Of several the nearest wins; one of the next stops wins over any other.
+    """
+    best: tuple[bool, float, str] | None = None
+    for candidate in candidates:
+        needed_s = rule.near_dwell_s if candidate.is_near else rule.far_dwell_s
+        if stand.dwell_s < needed_s:
+            continue
+        away_m = distance_m(stand.place, candidate.place)
+        if away_m > rule.enter_m:
+            continue
+        rank = (not candidate.is_near, away_m, candidate.stop_id)
+        if best is None or rank < best:
+            best = rank
+    return best[2] if best else None
+
+
+def left_at(
+    fixes: Sequence[Fix], *, arrived_at: datetime, stop: LatLon, anchor: LatLon, rule: StandingRule
+) -> datetime | None:
+    """Return when the truck left the place it stood at, back-dated to its last fix there; None while it is there.
+
+    It has left when its newest fix is out of the exit radius, or its last two are both off the place.
+    ``anchor`` is where it really stood, which may be 100 m from the pin.
+    """
+    newest = fixes[-1].place
+    off_m = distance_m(newest, anchor)
+    is_out = distance_m(newest, stop) > rule.exit_m and off_m > rule.spread_m
+    if not is_out:
+        previous_off_m = distance_m(fixes[-2].place, anchor) if len(fixes) > 1 else 0.0
+        if off_m <= rule.spread_m or previous_off_m <= rule.spread_m:
+            return None
+    for fix in reversed(fixes):
+        if fix.at <= arrived_at:
+            break
+        if distance_m(fix.place, anchor) <= rule.spread_m:
+            return fix.at
+    return arrived_at

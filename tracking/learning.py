@@ -1,0 +1,147 @@
+"""What completed routes teach: the usual pace, the usual service times, and how wrong the estimates were.
+
+The nightly job calls this with the company's own routes, `portal replay --dev` with a file of runs.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+
+from tracking.eta import DEFAULT_RATIOS, EtaHistory
+from tracking.geo import LatLon
+from tracking.intervals import LEVELS, RatioQuantiles, horizon_bin, quantile
+from tracking.itinerary import PlannedStop
+from tracking.play import play
+from tracking.runs import Run
+from tracking.travel import StraightLine
+
+# What a default is worth against what was observed (our choice): runs for a pace, services for a service time,
+# runs for a row of ratios.
+PACE_RUNS = 4.0
+SERVICES = 8.0
+RATIO_RUNS = 4.0
+# A driver's own pace or service time is believed by so many runs (our choice).
+DRIVER_RUNS = 6.0
+ROW_EVERY_S = 60.0
+# Ratios of nearly nothing to nearly nothing say nothing.
+LEAST_PREDICTED_S = 20.0
+
+
+def learn(runs: Iterable[Run], *, taps: bool = True) -> EtaHistory:
+    """Return what ``runs`` teach; the default where they are silent.
+
+    ``taps`` says whether estimates will follow the driver's taps or detected arrivals, for their errors differ.
+    Errors are measured on each vehicle with what the other vehicles teach, or they would look too small.
+    """
+    known = [run for run in runs if run.fixes]
+    history = _usual(known)
+    by_vehicle: dict[str, list[Run]] = defaultdict(list)
+    for run in known:
+        by_vehicle[run.vehicle or run.run_id].append(run)
+    ratios: list[list[list[float]]] = []
+    for vehicle, own in by_vehicle.items():
+        others = [run for name, rows in by_vehicle.items() if name != vehicle for run in rows]
+        ratios.extend(run_ratios(run, _usual(others), taps=taps) for run in own)
+    return replace(history, quantiles=_quantiles(ratios))
+
+
+def _usual(runs: Sequence[Run]) -> EtaHistory:
+    """Return the paces and service times of ``runs``, each shrunk to its default."""
+    default = EtaHistory.default()
+    paces = [(run.vehicle, pace) for run in runs if (pace := run_pace(run)) is not None]
+    pace = default.pace
+    if paces:
+        weight = len(paces) / (len(paces) + PACE_RUNS)
+        pace = weight * median(value for _, value in paces) + (1 - weight) * default.pace
+    services = [(run, stop.stop_type, seconds) for run in runs for stop, seconds in _services(run)]
+    every = [seconds for _, _, seconds in services]
+    service_s = _shrunk(every, default.service_s)
+    by_type: dict[str, list[float]] = defaultdict(list)
+    for _, stop_type, seconds in services:
+        if stop_type is not None:
+            by_type[stop_type].append(seconds)
+    return replace(
+        default,
+        pace=pace,
+        service_s=service_s,
+        service_by_type={word: _shrunk(seconds, service_s) for word, seconds in by_type.items()},
+        pace_by_driver=_by_driver(paces, pace),
+    )
+
+
+def _shrunk(seconds: Sequence[float], prior_s: float) -> float:
+    return (SERVICES * prior_s + sum(seconds)) / (SERVICES + len(seconds))
+
+
+def _by_driver(paces: Iterable[tuple[str | None, float]], usual: float) -> Mapping[str, float]:
+    own: dict[str, list[float]] = defaultdict(list)
+    for driver, pace in paces:
+        if driver is not None:
+            own[driver].append(pace)
+    return {driver: (DRIVER_RUNS * usual + sum(values)) / (DRIVER_RUNS + len(values)) for driver, values in own.items()}
+
+
+def run_pace(run: Run) -> float | None:
+    """Return real over engine seconds for all driving between the run's visited stops; None without any."""
+    engine = StraightLine()
+    driven_s = engine_s = 0.0
+    place: LatLon = run.depot
+    left_at = run.fixes[0].at
+    for stop, visit in zip(run.stops, run.truth, strict=True):
+        if visit.arrived_at is None:
+            continue
+        leg = engine.to_many(place, [stop.place])[0]
+        drive_s = (visit.arrived_at - left_at).total_seconds()
+        if leg is not None and drive_s > 0:
+            driven_s += drive_s
+            engine_s += leg.seconds
+        place, left_at = stop.place, visit.departed_at or visit.arrived_at
+    return driven_s / engine_s if engine_s > 0 else None
+
+
+def _services(run: Run) -> list[tuple[PlannedStop, float]]:
+    found = []
+    for stop, visit in zip(run.stops, run.truth, strict=True):
+        if visit.arrived_at is not None and visit.departed_at is not None:
+            found.append((stop, (visit.departed_at - visit.arrived_at).total_seconds()))
+    return found
+
+
+def run_ratios(run: Run, history: EtaHistory, *, taps: bool) -> list[list[float]]:
+    """Return actual over predicted remaining time of one replayed run, a list for each horizon bin."""
+    bins: list[list[float]] = [[] for _ in DEFAULT_RATIOS]
+    truth = {stop.stop_id: visit.arrived_at for stop, visit in zip(run.stops, run.truth, strict=True)}
+    last = None
+    for moment in play(run, history, taps=taps):
+        if last is not None and (moment.now - last).total_seconds() < ROW_EVERY_S:
+            continue
+        last = moment.now
+        for stop_id, estimate in moment.progress.estimates(moment.now).items():
+            arrived_at = truth[stop_id]
+            predicted_s = (estimate.eta_at - moment.now).total_seconds()
+            if arrived_at is None or arrived_at <= moment.now or predicted_s < LEAST_PREDICTED_S:
+                continue
+            ratio = (arrived_at - moment.now).total_seconds() / predicted_s
+            bins[horizon_bin(predicted_s)].append(ratio)
+    return bins
+
+
+def _quantiles(runs: Sequence[Sequence[Sequence[float]]]) -> RatioQuantiles:
+    """Return the ratios' quantiles by bin, every run weighing the same, shrunk to the default."""
+    rows: list[tuple[float, ...]] = []
+    for number, default in enumerate(DEFAULT_RATIOS):
+        own = [run[number] for run in runs if run[number]]
+        if not own:
+            rows.append(default)
+            continue
+        # Fifty quantiles stand for each run, so that a long run does not outweigh a short one.
+        pooled = sorted(quantile(sorted(ratios), (k + 0.5) / 50) for ratios in own for k in range(50))
+        weight = len(own) / (len(own) + RATIO_RUNS)
+        rows.append(
+            tuple(
+                weight * quantile(pooled, level) + (1 - weight) * usual
+                for level, usual in zip(LEVELS, default, strict=True)
+            )
+        )
+    return RatioQuantiles(tuple(rows))
