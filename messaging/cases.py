@@ -1,11 +1,12 @@
 """Cases: a bad rating, with the facts beside it, an owner and a deadline; and tasks: what staff must do by hand."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tracking.storage import Base, words
 
@@ -65,3 +66,36 @@ class Task(Base):
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[str | None] = mapped_column(String(64))
     resolution: Mapped[str] = mapped_column(Text, default="")
+
+
+def open_task(
+    session: Session,
+    *,
+    kind: TaskKind,
+    key: str,
+    reason: str,
+    now: datetime,
+    ids: Callable[[], str],
+    delivery_id: str | None = None,
+    notification_id: str | None = None,
+    inbound_id: str | None = None,
+    tried: str = "",
+) -> bool:
+    """List something for staff; False, and nothing changes, when ``key`` was listed before. ``reason`` is a sentence."""
+    if session.scalar(select(Task.id).where(Task.key == key)) is not None:
+        return False
+    session.add(
+        Task(
+            id=ids(),
+            key=key,
+            kind=kind,
+            delivery_id=delivery_id,
+            notification_id=notification_id,
+            inbound_id=inbound_id,
+            reason=reason,
+            tried=tried,
+            opened_at=now,
+        )
+    )
+    session.flush()
+    return True
