@@ -5,9 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, select
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from messaging.inserts import insert_once
 from tracking.storage import Base, words
 
 
@@ -81,21 +82,21 @@ def open_task(
     inbound_id: str | None = None,
     tried: str = "",
 ) -> bool:
-    """List something for staff; False, and nothing changes, when ``key`` was listed before. ``reason`` is a sentence."""
-    if session.scalar(select(Task.id).where(Task.key == key)) is not None:
-        return False
-    session.add(
-        Task(
-            id=ids(),
-            key=key,
-            kind=kind,
-            delivery_id=delivery_id,
-            notification_id=notification_id,
-            inbound_id=inbound_id,
-            reason=reason,
-            tried=tried,
-            opened_at=now,
-        )
+    """List something for staff; False, and nothing changes, when ``key`` was listed before.
+
+    ``reason`` is a sentence for staff, ``tried`` says what was done already.
+    """
+    return insert_once(
+        session,
+        Task,
+        id=ids(),
+        key=key,
+        kind=kind,
+        delivery_id=delivery_id,
+        notification_id=notification_id,
+        inbound_id=inbound_id,
+        reason=reason,
+        tried=tried,
+        opened_at=now,
+        resolution="",
     )
-    session.flush()
-    return True
