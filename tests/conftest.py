@@ -14,7 +14,6 @@ from redis import Redis
 from sqlalchemy.orm import Session
 
 import migrations.env_tables  # noqa: F401 - puts every table into the metadata
-from portal.app import create_app
 from portal.services import Services, build
 from portal.settings import Settings, read_settings
 from sandbox.world import World, start_valkey
@@ -31,9 +30,8 @@ NOON = datetime(2026, 3, 4, 17, 0, tzinfo=UTC)  # a Wednesday, 12:00 in New York
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Valkey of this test run's own."""
-    server = start_valkey(tmp_path_factory.mktemp("valkey"))
-    yield server.url
-    server.stop()
+    with start_valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
 
 
 @pytest.fixture
@@ -169,6 +167,8 @@ def services(settings: Settings, redis: Redis, clock: SetClock) -> Iterator[Serv
 @pytest.fixture
 def app(services: Services) -> Flask:
     """The Flask application on those services."""
+    from portal.app import create_app
+
     made = create_app(services)
     made.testing = True
     return made

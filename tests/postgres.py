@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import psycopg
 
@@ -63,17 +64,21 @@ class Cluster:
         speed = (
             [] if self._durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
         )
-        self._process = subprocess.Popen(
+        with (self._folder / "log").open("ab") as log:
+            self._process = self._started(speed, log)
+        self._run([str(self._bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-t", "30"], tries=60)
+
+    def _started(self, speed: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [
                 str(self._bin / "postgres"),
                 *("-D", str(self._folder / "data"), "-p", str(self.port), "-h", "127.0.0.1"),
                 *("-k", str(self._folder), "-c", "max_connections=200", "-c", "shared_buffers=64MB", *speed),
             ],
             stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "log").open("ab"),
+            stderr=log,
             **self._as_account(),
         )
-        self._run([str(self._bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-t", "30"], tries=60)
 
     def stop(self) -> None:
         """End the server at once (fast shutdown)."""
