@@ -4,9 +4,10 @@ from pathlib import Path
 
 from flask import Flask, Response, render_template, send_from_directory
 
-from portal import api, driver, errors, health, i18n, recipient, security, staff, webhooks
+from portal import api, driver, errors, health, recipient, security, staff, webhooks
 from portal.guards import csrf, limiter
 from portal.htmx import htmx
+from portal.rendering import Company, equip
 from portal.services import EXTENSION, Services
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +42,8 @@ def create_app(mine: Services) -> Flask:
     csrf.init_app(app)
     security.install(app, settings)
     errors.install(app)
-    i18n.install(app)
+    company = Company(settings.company_name, settings.support_phone, settings.support_email)
+    equip(app.jinja_env, company=company, locale=settings.default_locale, zone=settings.default_zone)
     for module in (health, recipient, driver, staff, api, webhooks):
         app.register_blueprint(module.blueprint)
     _add_front(app, mine)
@@ -51,7 +53,7 @@ def create_app(mine: Services) -> Flask:
 def _add_front(app: Flask, mine: Services) -> None:
     @app.get("/")
     def front() -> str:
-        return render_template("front.html", settings=mine.settings)
+        return render_template("front.html")
 
     @app.get("/robots.txt")
     def robots() -> Response:
@@ -59,4 +61,4 @@ def _add_front(app: Flask, mine: Services) -> None:
 
     @app.get("/favicon.ico")
     def favicon() -> Response:
-        return send_from_directory(app.static_folder or "static", "icons/favicon.svg", mimetype="image/svg+xml")
+        return send_from_directory(app.static_folder or "static", "icons/mark.svg", mimetype="image/svg+xml")

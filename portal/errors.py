@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from messaging.errors import MessagingError
-from portal.services import services
 from tracking.errors import NotFound, TrackingError, WrongMove
 from tracking.links import ClosedLink, UnknownLink
 
@@ -26,17 +25,8 @@ WORDS = {
 def page(status: int, *, title: str | None = None, sentence: str | None = None) -> tuple[str, int]:
     """Return an error page with a title and one plain sentence, and the company's contact."""
     usual_title, usual_sentence = WORDS.get(status, WORDS[500 if status >= 500 else 400])
-    settings = services().settings
-    body = render_template(
-        "errors/error.html",
-        status=status,
-        title=title or usual_title,
-        sentence=sentence or usual_sentence,
-        company_name=settings.company_name,
-        support_phone=settings.support_phone,
-        support_email=settings.support_email,
-    )
-    return body, status
+    title, sentence = title or usual_title, sentence or usual_sentence
+    return render_template("errors/error.html", status=status, title=title, sentence=sentence), status
 
 
 def install(app: Flask) -> None:
