@@ -1,73 +1,176 @@
 """Conversations: one thread per delivery, between recipient, driver and support."""
 
+from collections.abc import Callable
 from datetime import datetime
-from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
-from tracking.storage import Base, words
+from messaging.chat_lines import (
+    ChatMessage,
+    Conversation,
+    ConversationClosed,
+    EmptyMessage,
+    MessageTooLong,
+    Origin,
+    VersionConflict,
+    Voice,
+    clean_body,
+)
+from messaging.chat_log import append, append_event, locked
+from messaging.chat_states import ChatState, chat_state, driver_can_write, facts_of
+from messaging.inbox import InboxRow, inbox, inbox_counts
+from messaging.relay import carry, withdraw
+from messaging.support import assign, hand_back, join, settle, take_over
+from messaging.threads import ChatLine, Thread, thread
+from tracking.deliveries import load
+from tracking.ids import new_id
+
+__all__ = [
+    "ChatLine",
+    "ChatMessage",
+    "ChatState",
+    "Conversation",
+    "ConversationClosed",
+    "EmptyMessage",
+    "InboxRow",
+    "MessageTooLong",
+    "Origin",
+    "Thread",
+    "VersionConflict",
+    "Voice",
+    "assign",
+    "chat_state",
+    "hand_back",
+    "inbox",
+    "inbox_counts",
+    "join",
+    "mark_seen",
+    "note_event",
+    "say",
+    "settle",
+    "take_over",
+    "thread",
+]
 
 
-class Voice(StrEnum):
-    """Who speaks."""
+def say(
+    session: Session,
+    *,
+    delivery_id: str,
+    voice: Voice,
+    origin: Origin,
+    actor_id: str,
+    body: str,
+    now: datetime,
+    request_id: str | None = None,
+    expected_version: int | None = None,
+    is_internal: bool = False,
+    inbound_id: str | None = None,
+    even_when_closed: bool = False,
+    contact: str = "",
+    ids: Callable[[], str] = new_id,
+) -> ChatMessage:
+    """Add a line, plan the text or mail that carries it to the other side, and return it.
 
-    RECIPIENT = "recipient"
-    DRIVER = "driver"
-    SUPPORT = "support"
-    SYSTEM = "system"
-
-
-class Origin(StrEnum):
-    """Where a line was written."""
-
-    PAGE = "page"
-    SMS = "sms"
-    EMAIL = "email"
-    SYSTEM = "system"
-
-
-class Conversation(Base):
-    """The thread of one delivery. ``version`` grows with each line and refuses the second of two agents.
-
-    ``waiting_since`` is the time of the first recipient line that nobody on our side has answered.
-    ``taken_over_by`` and ``assigned_to`` are staff account ids.
+    A repeated ``request_id`` returns the first line and adds nothing. Raises ``EmptyMessage``, ``MessageTooLong``,
+    ``NotFound``, ``ConversationClosed`` (not with ``even_when_closed``: late texts are for support) and
+    ``VersionConflict`` when somebody else wrote since ``expected_version``. ``contact`` is told to who comes too late.
     """
-
-    __tablename__ = "conversations"
-    __table_args__ = (
-        Index("ix_conversations_waiting_since", "waiting_since"),
-        Index("ix_conversations_last_message_at", "last_message_at"),
+    text = clean_body(body)
+    delivery = load(session, delivery_id)
+    conversation = locked(session, delivery_id, now)
+    key = f"{delivery_id}/{voice}/{request_id[:50]}" if request_id else None
+    repeated = session.scalar(select(ChatMessage).where(ChatMessage.request_id == key)) if key else None
+    if repeated is not None:
+        return repeated
+    facts = facts_of(delivery, is_taken_over=conversation.taken_over_by is not None)
+    state = chat_state(facts, audience=voice, now=now, contact=contact)
+    if not state.is_open and not even_when_closed:
+        raise ConversationClosed(state.sentence)
+    _refuse_second(session, conversation, expected_version, actor_id)
+    line = append(
+        session,
+        conversation,
+        voice=voice,
+        origin=origin,
+        actor_id=actor_id,
+        body=text,
+        is_internal=is_internal,
+        at=now,
+        inbound_id=inbound_id,
+        request_id=key,
     )
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    delivery_id: Mapped[str] = mapped_column(ForeignKey("deliveries.id"), unique=True)
-    version: Mapped[int] = mapped_column(default=1)
-    created_at: Mapped[datetime]
-    last_message_at: Mapped[datetime | None]
-    waiting_since: Mapped[datetime | None]
-    support_joined_at: Mapped[datetime | None]
-    taken_over_by: Mapped[str | None] = mapped_column(String(32))
-    assigned_to: Mapped[str | None] = mapped_column(String(32))
-    closed_at: Mapped[datetime | None]
+    _count_waiting(conversation, line, now)
+    if voice is Voice.RECIPIENT and delivery.seen_at is None:
+        delivery.seen_at = now
+    to_driver = driver_can_write(facts) and not facts.is_taken_over
+    carry(session, delivery=delivery, line=line, to_driver=to_driver, now=now, ids=ids)
+    session.flush()
+    return line
 
 
-class ChatMessage(Base):
-    """One line. ``id`` counts up and is the order. ``is_internal`` lines are notes among staff."""
+def note_event(session: Session, delivery_id: str, text: str, now: datetime, *, key: str | None = None) -> None:
+    """Add a line of the system: arrived, delivered, delayed with its reason. The same ``key`` is noted once only."""
+    conversation = locked(session, delivery_id, now)
+    request_id = f"{delivery_id}/{Voice.SYSTEM}/{key[:50]}" if key else None
+    if request_id and session.scalar(select(ChatMessage.id).where(ChatMessage.request_id == request_id)) is not None:
+        return
+    append_event(session, conversation, clean_body(text), now, request_id)
 
-    __tablename__ = "chat_messages"
-    __table_args__ = (Index("ix_chat_messages_conversation_id", "conversation_id", "id"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
-    voice: Mapped[Voice] = mapped_column(words(Voice, "chat_voice"))
-    origin: Mapped[Origin] = mapped_column(words(Origin, "chat_origin"))
-    actor_id: Mapped[str] = mapped_column(String(64), default="")
-    body: Mapped[str] = mapped_column(Text)
-    is_internal: Mapped[bool] = mapped_column(default=False)
-    at: Mapped[datetime]
-    inbound_id: Mapped[str | None] = mapped_column(String(32))
-    request_id: Mapped[str | None] = mapped_column(String(100), unique=True)
-    seen_by_recipient_at: Mapped[datetime | None]
-    seen_by_driver_at: Mapped[datetime | None]
-    seen_by_staff_at: Mapped[datetime | None]
+def mark_seen(session: Session, delivery_id: str, *, reader: Voice, now: datetime) -> bool:
+    """Note that ``reader`` has the thread in view; texts still waiting to carry those lines are taken back.
+
+    True when a line was not seen before, so that the other side's page has something to show.
+    """
+    column = _SEEN_COLUMNS[reader]
+    statement = select(ChatMessage.id, ChatMessage.voice).where(
+        ChatMessage.conversation_id == delivery_id, ChatMessage.voice != reader, column.is_(None)
+    )
+    if reader is not Voice.SUPPORT:
+        statement = statement.where(ChatMessage.is_internal.is_(False))
+    fresh = session.execute(statement).tuples().all()
+    if not fresh:
+        return False
+    line_ids = [line_id for line_id, _ in fresh]
+    session.execute(
+        update(ChatMessage)
+        .where(ChatMessage.id.in_(line_ids), column.is_(None))
+        .values({column.key: now})
+        .execution_options(synchronize_session="fetch")
+    )
+    # A text to the driver carries the recipient's words; a text to the recipient everybody else's.
+    mine = [line_id for line_id, voice in fresh if (voice is Voice.RECIPIENT) == (reader is Voice.DRIVER)]
+    if reader is not Voice.SUPPORT:
+        withdraw(session, delivery_id, mine)
+    return any(voice is not Voice.SYSTEM for _, voice in fresh)
+
+
+_SEEN_COLUMNS = {
+    Voice.RECIPIENT: ChatMessage.seen_by_recipient_at,
+    Voice.DRIVER: ChatMessage.seen_by_driver_at,
+    Voice.SUPPORT: ChatMessage.seen_by_staff_at,
+}
+
+
+def _refuse_second(session: Session, conversation: Conversation, expected: int | None, actor_id: str) -> None:
+    if expected is None or expected >= conversation.version:
+        return
+    statement = select(ChatMessage).where(ChatMessage.conversation_id == conversation.id)
+    newest = session.scalars(statement.order_by(ChatMessage.id.desc()).limit(conversation.version - expected))
+    theirs = [line for line in list(newest)[::-1] if line.voice is not Voice.SYSTEM and line.actor_id != actor_id]
+    if theirs:
+        raise VersionConflict(tuple(theirs), conversation.version)
+
+
+def _count_waiting(conversation: Conversation, line: ChatMessage, now: datetime) -> None:
+    if line.is_internal or line.voice is Voice.SYSTEM:
+        return
+    if line.voice is Voice.RECIPIENT:
+        conversation.waiting_since = conversation.waiting_since or now
+        conversation.closed_at = None
+        return
+    conversation.waiting_since = None
+    if line.voice is Voice.SUPPORT and conversation.support_joined_at is None:
+        conversation.support_joined_at = now

@@ -1,0 +1,176 @@
+"""Threads: what a conversation looks like to the recipient, the driver or support."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from messaging.chat_lines import ChatMessage, Conversation, Origin, Voice, first_name
+from messaging.chat_states import ChatState, chat_state, facts_of
+from messaging.inbound_texts import InboundMessage
+from messaging.notifications import Notification
+from messaging.relay import carried
+from tracking.deliveries import Delivery, load
+
+_OWN_WORDS = {Voice.RECIPIENT: "recipient", Voice.DRIVER: "driver", Voice.SUPPORT: "support"}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLine:
+    """One line as this reader may see it.
+
+    ``author`` is a display name, empty for the system. ``seen`` is an English sentence ("Seen by the driver 14:03", in
+    the address's time), ``seen_by`` and ``seen_at`` the same for a translation. ``carried_by`` and ``carried_status``
+    say what text or mail was planned for it. ``assumed`` is for support: why a text was put in this thread.
+    """
+
+    id: int
+    voice: Voice
+    is_mine: bool
+    author: str
+    body: str
+    at: datetime
+    origin: Origin
+    seen: str | None
+    seen_by: str | None
+    seen_at: datetime | None
+    is_internal: bool
+    actor_id: str
+    carried_by: str | None
+    carried_status: str | None
+    assumed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The newest lines, oldest first, what the reader may do, and the version to send with."""
+
+    lines: tuple[ChatLine, ...]
+    state: ChatState
+    version: int
+    waiting_since: datetime | None
+    assigned_to: str | None
+    taken_over_by: str | None
+    unseen: int
+
+
+def thread(
+    session: Session,
+    delivery_id: str,
+    *,
+    audience: Voice,
+    now: datetime,
+    limit: int = 50,
+    contact: str = "",
+    driver_is_moving: bool = False,
+) -> Thread:
+    """Return the thread of a delivery; raises ``NotFound``. One that nobody wrote in yet is empty.
+
+    ``contact`` is the company's, told when the thread is closed.
+    """
+    delivery = load(session, delivery_id)
+    conversation = session.get(Conversation, delivery_id)
+    is_taken_over = conversation is not None and conversation.taken_over_by is not None
+    facts = facts_of(delivery, is_taken_over=is_taken_over, driver_is_moving=driver_is_moving)
+    lines = _newest(session, delivery_id, audience, limit)
+    carriers = carried(session, delivery_id, [line.id for line in lines])
+    assumed = _assumptions(session, lines) if audience is Voice.SUPPORT else {}
+    return Thread(
+        lines=tuple(_shown(line, delivery, audience, carriers, assumed) for line in lines),
+        state=chat_state(facts, audience=audience, now=now, contact=contact),
+        version=conversation.version if conversation else 1,
+        waiting_since=conversation.waiting_since if conversation else None,
+        assigned_to=conversation.assigned_to if conversation else None,
+        taken_over_by=conversation.taken_over_by if conversation else None,
+        unseen=sum(1 for line in lines if line.voice is not audience and _seen_by(line, audience) is None),
+    )
+
+
+def _newest(session: Session, delivery_id: str, audience: Voice, limit: int) -> list[ChatMessage]:
+    statement = select(ChatMessage).where(ChatMessage.conversation_id == delivery_id)
+    if audience is not Voice.SUPPORT:
+        statement = statement.where(ChatMessage.is_internal.is_(False))
+    newest = session.scalars(statement.order_by(ChatMessage.id.desc()).limit(limit))
+    return list(newest)[::-1]
+
+
+def _assumptions(session: Session, lines: Sequence[ChatMessage]) -> dict[str, str]:
+    wanted = [line.inbound_id for line in lines if line.inbound_id]
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(InboundMessage.id, InboundMessage.assumed).where(InboundMessage.id.in_(wanted))
+    ).tuples()
+    return dict(rows.all())
+
+
+def _seen_by(line: ChatMessage, reader: Voice) -> datetime | None:
+    if reader is Voice.RECIPIENT:
+        return line.seen_by_recipient_at
+    return line.seen_by_driver_at if reader is Voice.DRIVER else line.seen_by_staff_at
+
+
+def _shown(
+    line: ChatMessage,
+    delivery: Delivery,
+    audience: Voice,
+    carriers: dict[int, Notification],
+    assumed: dict[str, str],
+) -> ChatLine:
+    reader, seen_at = _first_reader(line)
+    carrier = carriers.get(line.id)
+    return ChatLine(
+        id=line.id,
+        voice=line.voice,
+        is_mine=line.voice is audience,
+        author=_author(line, delivery, audience),
+        body=line.body,
+        at=line.at,
+        origin=line.origin,
+        seen=_seen_sentence(reader, seen_at, delivery.zone),
+        seen_by=reader,
+        seen_at=seen_at,
+        is_internal=line.is_internal,
+        actor_id=line.actor_id if audience is Voice.SUPPORT else "",
+        carried_by=carrier.channel.value if carrier else None,
+        carried_status=carrier.status.value if carrier else None,
+        assumed=assumed.get(line.inbound_id or "", ""),
+    )
+
+
+def _first_reader(line: ChatMessage) -> tuple[str | None, datetime | None]:
+    """Return who of those it was written for saw the line first, and when."""
+    if line.voice is Voice.SYSTEM or line.is_internal:
+        return None, None
+    if line.voice is not Voice.RECIPIENT:
+        seen_at = line.seen_by_recipient_at
+        return (_OWN_WORDS[Voice.RECIPIENT], seen_at) if seen_at else (None, None)
+    seen = [
+        (at, reader)
+        for at, reader in ((line.seen_by_driver_at, Voice.DRIVER), (line.seen_by_staff_at, Voice.SUPPORT))
+        if at is not None
+    ]
+    if not seen:
+        return None, None
+    at, who = min(seen)
+    return _OWN_WORDS[who], at
+
+
+def _seen_sentence(reader: str | None, seen_at: datetime | None, zone: str) -> str | None:
+    if reader is None or seen_at is None:
+        return None
+    who = "support" if reader == "support" else f"the {reader}"
+    return f"Seen by {who} {seen_at.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+def _author(line: ChatMessage, delivery: Delivery, audience: Voice) -> str:
+    """Return a first name among recipient and driver, the whole name for support; numbers never."""
+    if line.voice is Voice.SYSTEM:
+        return ""
+    if line.voice is Voice.SUPPORT:
+        return "Support"
+    name = delivery.recipient_name if line.voice is Voice.RECIPIENT else delivery.stop.route.driver.name
+    return name if audience is Voice.SUPPORT else first_name(name)
