@@ -1,0 +1,88 @@
+"""Opt-out words: which texts say "stop", "start" or "help", before anything else is read (messaging.md 4.2). Pure."""
+
+import re
+import unicodedata
+from enum import StrEnum
+
+
+class ConsentWord(StrEnum):
+    """What a text says about being written to."""
+
+    STOP = "stop"  # one of the exact words
+    STOP_PHRASE = "stop_phrase"  # wording a reasonable person would understand; staff look at it
+    START = "start"
+    YES = "yes"  # an opt-in only from somebody who had opted out
+    HELP = "help"
+
+
+# Twilio's default set, AWS's, the FCC's list, and the same words in the languages we meet.
+TWILIO_STOP = frozenset({"STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"})
+_STOP = TWILIO_STOP | {
+    *("ARRET", "REMOVE", "TD", "STOPP", "ALTO", "PARAR", "PARE", "BAJA", "ABMELDEN", "DESINSCRIRE", "CANCELAR"),
+    *("STOP ALL", "OPT OUT", "STOP PLEASE", "PLEASE STOP", "STOP IT", "STOP NOW", "STOP THANKS", "STOP THANK YOU"),
+    *("STOP PLS", "PLS STOP", "S T O P", "ALTO POR FAVOR", "STOP SVP", "BITTE STOPP", "STOPP BITTE"),
+}
+_START = frozenset({"START", "UNSTOP"})
+_YES = frozenset({"YES"})
+_HELP = frozenset({"HELP", "INFO", "AYUDA"})
+MAYBE_THE_DELIVERY = frozenset({"CANCEL", "END", "QUIT", "CANCELAR"})
+
+_WRITE = r"(?:text|txt|texting|txting|message|messaging|messages|msg|msgs|messaging|sms|texts|contact|contacting)"
+_PHRASES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b(?:stop|quit|cease)\s+(?:sending|{_WRITE})\b",
+        r"\b(?:do not|don t|dont|never)\s+(?:ever\s+)?(?:text|txt|message|msg|sms|contact)\s+(?:me|us|this)\b",
+        r"\bno\s+more\s+(?:\w+\s+)?(?:texts?|messages?|sms|msgs?)\b",
+        r"\b(?:take|remove|delete)\s+(?:me|my number|this number)\b(?:.*\b(?:list|number|database)\b|$)",
+        r"\bremove\s+my\s+(?:phone\s+)?number\b",
+        r"\bunsubscribe\s+me\b|\bopt(?:ing)?\s+(?:me\s+)?out\b",
+        r"\blose\s+(?:my|this)\s+number\b",
+        r"\bno\s+(?:me\s+)?(?:mande[ns]?|envie[ns]?|escriba[ns]?)\s+(?:mas|mensajes)\b",
+        r"\b(?:dejen|deje|deja|paren|pare)\s+de\s+(?:enviar|mandar|escribir)",
+        r"^no\s+mas(?:\s+(?:mensajes|sms|textos|por favor|gracias))*$",
+        r"\barret\w*\s+(?:de\s+)?(?:m\s+)?(?:envoyer|ecrire|les\s+sms)",
+        r"\bkeine\s+(?:sms|nachrichten)\s+mehr\b",
+    )
+)
+
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of ``text`` as a set: for lists that would fill pages as literals."""
+    return frozenset(text.split())
+
+
+def words_of(text: str) -> str:
+    """Return ``text`` in NFKC, upper case, without accents, marks and emoji, its words apart by one space."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text))
+    kept = "".join(
+        letter if letter.isalnum() else " "
+        for letter in plain
+        if not unicodedata.category(letter).startswith("M") and unicodedata.category(letter) != "Cf"
+    )
+    return " ".join(kept.upper().split())
+
+
+def consent_word(text: str) -> ConsentWord | None:
+    """Return what ``text`` says about consent; None for everything else: "don't stop at the gate" is chat.
+
+    An exact word counts alone, whatever stands around it in marks. A phrase counts anywhere, and is looked at by staff.
+    """
+    said = words_of(text)
+    exact = {ConsentWord.STOP: _STOP, ConsentWord.START: _START, ConsentWord.YES: _YES, ConsentWord.HELP: _HELP}
+    for word, spellings in exact.items():
+        if said in spellings:
+            return word
+    lowered = said.lower()
+    return ConsentWord.STOP_PHRASE if any(phrase.search(lowered) for phrase in _PHRASES) else None
+
+
+def may_mean_the_delivery(text: str) -> bool:
+    """True for CANCEL, END and QUIT: the carrier read them as an opt-out, the person may have meant the delivery."""
+    return words_of(text) in MAYBE_THE_DELIVERY
+
+
+def asks_to_cancel(text: str) -> bool:
+    """True for chat that seems to call the delivery off; staff are asked to look."""
+    lowered = words_of(text).lower()
+    return re.search(r"\b(?:cancel|cancelar|cancela|annuler|stornieren)\b", lowered) is not None

@@ -1,0 +1,76 @@
+"""Every labelled text, written from the user's point of view before there was a parser, is read as its label says."""
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from messaging.commands import Command, parse_command
+from messaging.opt_out_words import ConsentWord, consent_word
+from messaging.rating_texts import read_rating
+from messaging.resolution import Candidate, chosen
+
+NOW = datetime(2026, 3, 5, 15, 0, tzinfo=UTC)
+
+
+def labelled() -> list[tuple[str, str, str]]:
+    with (Path(__file__).parent / "inbound_texts.tsv").open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        next(rows)
+        return [(question, expected, text) for question, expected, text in rows]
+
+
+def candidate(delivery_id: str, items: str) -> Candidate:
+    return Candidate(
+        delivery_id=delivery_id,
+        items=items,
+        reference=f"REF-{delivery_id}",
+        is_open=True,
+        is_under_way=False,
+        stop_id=delivery_id,
+        window_start_at=NOW,
+        spoken_of_at=None,
+    )
+
+
+CHOICES = (candidate("A", "sofa"), candidate("B", "lamp"))
+
+
+def read(question: str, text: str) -> str:
+    """Return the label of what the parsers make of ``text`` in the order in which an inbound text is read."""
+    word = consent_word(text)
+    if word is ConsentWord.STOP:
+        return "opt_out"
+    if word is ConsentWord.STOP_PHRASE:
+        return "opt_out_review"
+    if word is ConsentWord.START:
+        return "opt_in"
+    if word is ConsentWord.HELP:
+        return "help"
+    if question == "which":
+        picked = chosen(CHOICES, text)
+        return f"which:{picked}" if picked else "ask"
+    if question == "rating":
+        reading = read_rating(text)
+        if reading.rating is not None:
+            return f"rating:{reading.rating.score}"
+        if reading.is_doubtful:
+            return "ask"
+    asked = parse_command(text)
+    if asked is None:
+        return "chat"
+    if asked.command is Command.LATE:
+        return f"late:{asked.minutes or '?'}"
+    if asked.command in {Command.NOTE, Command.SAFE}:
+        return f"{asked.command}:{asked.text}"
+    return asked.command.value
+
+
+def test_there_are_enough_labelled_texts() -> None:
+    assert len(labelled()) >= 200
+
+
+@pytest.mark.parametrize(("question", "expected", "text"), labelled())
+def test_a_text_is_read_as_its_label_says(question: str, expected: str, text: str) -> None:
+    assert read(question, text) == expected
