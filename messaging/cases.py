@@ -100,3 +100,151 @@ def open_task(
         opened_at=now,
         resolution="",
     )
+
+
+class EmptyResolution(MessagingError):
+    """A case or task was closed without a word."""
+
+    def __init__(self) -> None:
+        super().__init__("Say in a few words how this was settled.")
+
+
+def open_case(
+    session: Session,
+    *,
+    delivery_id: str,
+    score: int,
+    comment: str,
+    facts: dict[str, Any],
+    zone: str,
+    now: datetime,
+    ids: Callable[[], str],
+) -> str:
+    """Open the case of a delivery, due in 4 business hours of its zone, and return its id.
+
+    A delivery has one case: when there is one, its score and words become the new ones, and a closed one that gets a
+    low score again is opened again with a new deadline.
+    """
+    deadline = business_deadline(now, zone=zone, hours=DEADLINE_H)
+    case_id = ids()
+    added = insert_once(
+        session,
+        Case,
+        id=case_id,
+        delivery_id=delivery_id,
+        status=CaseStatus.OPEN,
+        score=score,
+        comment=comment,
+        facts=facts,
+        opened_at=now,
+        deadline_at=deadline,
+        resolution="",
+    )
+    if added:
+        return case_id
+    case = session.scalars(select(Case).where(Case.delivery_id == delivery_id)).one()
+    if case.status is CaseStatus.CLOSED:
+        case.status, case.deadline_at, case.closed_at = CaseStatus.OPEN, deadline, None
+    case.score, case.comment, case.facts = score, comment, facts
+    session.flush()
+    return case.id
+
+
+def case_of(session: Session, delivery_id: str) -> Case | None:
+    """Return the case of a delivery, open or closed."""
+    return session.scalar(select(Case).where(Case.delivery_id == delivery_id))
+
+
+def cases(session: Session, status: CaseStatus | None = CaseStatus.OPEN, limit: int = 200) -> list[Case]:
+    """Return cases of a status, or all: open ones by deadline, closed ones newest first."""
+    statement = select(Case).limit(limit)
+    if status is not None:
+        statement = statement.where(Case.status == status)
+    order = Case.closed_at.desc() if status is CaseStatus.CLOSED else Case.deadline_at
+    return list(session.scalars(statement.order_by(order, Case.id)))
+
+
+def assign_case(session: Session, case_id: str, staff_id: str | None) -> bool:
+    """Say who owns an open case; False when there is no such open case."""
+    return _changed(session, update(Case).where(Case.id == case_id, _OPEN).values(owner_id=staff_id))
+
+
+def close_case(session: Session, case_id: str, *, resolution: str, staff_id: str, now: datetime) -> bool:
+    """Close a case with a word on how; its owner becomes who closed it when it had none.
+
+    False when it is closed already. Raises ``EmptyResolution``.
+    """
+    if not resolution.strip():
+        raise EmptyResolution
+    closed = update(Case).where(Case.id == case_id, _OPEN)
+    if not _changed(session, closed.values(status=CaseStatus.CLOSED, resolution=resolution.strip(), closed_at=now)):
+        return False
+    session.execute(update(Case).where(Case.id == case_id, Case.owner_id.is_(None)).values(owner_id=staff_id))
+    return True
+
+
+def add_words(session: Session, delivery_id: str, words_said: str) -> str | None:
+    """Add what the recipient told us later to the case of a delivery; return its id, None when it has none."""
+    case = case_of(session, delivery_id)
+    if case is None:
+        return None
+    case.comment = f"{case.comment}\n{words_said}".strip()
+    session.flush()
+    return case.id
+
+
+def open_task(
+    session: Session,
+    *,
+    key: str,
+    kind: TaskKind,
+    reason: str,
+    now: datetime,
+    ids: Callable[[], str],
+    delivery_id: str | None = None,
+    notification_id: str | None = None,
+    inbound_id: str | None = None,
+    tried: str = "",
+) -> bool:
+    """Ask staff to settle something; False when ``key`` is on the list, or was, already."""
+    return insert_once(
+        session,
+        Task,
+        id=ids(),
+        key=key,
+        kind=kind,
+        delivery_id=delivery_id,
+        notification_id=notification_id,
+        inbound_id=inbound_id,
+        reason=reason,
+        tried=tried,
+        opened_at=now,
+        resolution="",
+    )
+
+
+def open_tasks(session: Session, limit: int = 200) -> list[Task]:
+    """Return what staff must settle, oldest first."""
+    statement = select(Task).where(Task.resolved_at.is_(None)).order_by(Task.opened_at, Task.id)
+    return list(session.scalars(statement.limit(limit)))
+
+
+def resolve_task(session: Session, task_id: str, *, resolved_by: str, resolution: str, now: datetime) -> bool:
+    """Take a task off the list; False when it is off already. ``resolved_by`` is a staff id or "system"."""
+    open_one = update(Task).where(Task.id == task_id, Task.resolved_at.is_(None))
+    return _changed(session, open_one.values(resolved_at=now, resolved_by=resolved_by, resolution=resolution.strip()))
+
+
+def resolve_task_of(session: Session, key: str, *, resolution: str, now: datetime) -> bool:
+    """Take the task with this key off the list because it settled itself; False when it was not on it."""
+    open_one = update(Task).where(Task.key == key, Task.resolved_at.is_(None))
+    return _changed(session, open_one.values(resolved_at=now, resolved_by="system", resolution=resolution))
+
+
+_OPEN = Case.status == CaseStatus.OPEN
+
+
+def _changed(session: Session, statement: Any) -> bool:
+    result = session.execute(statement.execution_options(synchronize_session="fetch"))
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1

@@ -1,12 +1,37 @@
 """Ratings: one per delivery, the latest word within 24 hours counts, every word is kept."""
 
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from messaging.case_facts import case_facts
+from messaging.cases import WORST_GOOD_SCORE, case_of, open_case
+from messaging.errors import MessagingError
+from messaging.inserts import insert_once
 from messaging.kinds import Channel
+from messaging.rating_texts import MAX_COMMENT_LENGTH, ParsedRating, RatingReading, parse_rating, read_rating
+from tracking.deliveries import Delivery, DeliveryStatus, load, mark_plan_dirty
 from tracking.storage import Base
+
+__all__ = [
+    "SOURCES",
+    "CannotRate",
+    "ParsedRating",
+    "Rated",
+    "Rating",
+    "RatingReading",
+    "RatingWord",
+    "parse_rating",
+    "rate",
+    "rating_of",
+    "read_rating",
+]
+
+CHANGE_WITHIN = timedelta(hours=24)  # DESIGN 8: the latest within 24 h counts
+RATE_WITHIN = timedelta(days=14)  # messaging.md 5.2: the link shows the rating form until then
 
 
 class Rating(Base):
@@ -38,3 +63,100 @@ class RatingWord(Base):
 
 
 SOURCES = (Channel.SMS.value, "page")
+
+
+class CannotRate(MessagingError):
+    """This rating was not taken; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What counts now. ``is_first`` when there was no rating before; ``case_id`` when a low score has a case."""
+
+    score: int
+    comment: str
+    is_first: bool
+    case_id: str | None
+
+
+def rate(
+    session: Session,
+    *,
+    delivery_id: str,
+    score: int,
+    comment: str,
+    source: str,
+    now: datetime,
+    ids: Callable[[], str],
+) -> Rated:
+    """Take a rating; the latest within 24 hours of the first counts, every word is kept. A score up to 2 opens a case.
+
+    A repeat of the same score without words keeps the words said before. Raises ``NotFound``, and ``CannotRate`` for
+    a score out of range, a delivery that has not been delivered, and one rated or delivered too long ago.
+    """
+    if not 1 <= score <= 5:
+        raise CannotRate("Please choose from 1 to 5.")
+    delivery = load(session, delivery_id)
+    said = comment.strip()[:MAX_COMMENT_LENGTH]
+    _require_rateable(delivery, now)
+    is_first = insert_once(
+        session, Rating, delivery_id=delivery_id, score=score, comment=said, source=source, first_at=now, at=now
+    )
+    if not is_first:
+        said = _replace(session, delivery_id, score, said, source, now)
+    session.add(RatingWord(delivery_id=delivery_id, score=score, comment=comment.strip(), source=source, at=now))
+    session.flush()
+    mark_plan_dirty(session, [delivery_id], now)
+    return Rated(score, said, is_first, _case(session, delivery, score, said, now, ids))
+
+
+def rating_of(session: Session, delivery_id: str) -> Rating | None:
+    """Return the rating that counts, or None."""
+    return session.get(Rating, delivery_id)
+
+
+def can_be_rated(delivery: Delivery, now: datetime) -> bool:
+    """True from the delivery on, for 14 days."""
+    return delivery.status is DeliveryStatus.DELIVERED and now - (delivery.delivered_at or delivery.status_at) <= (
+        RATE_WITHIN
+    )
+
+
+def _require_rateable(delivery: Delivery, now: datetime) -> None:
+    if delivery.status is not DeliveryStatus.DELIVERED:
+        raise CannotRate("You can rate this delivery once it has been delivered.")
+    if not can_be_rated(delivery, now):
+        raise CannotRate("This delivery was too long ago to be rated.")
+
+
+def _replace(session: Session, delivery_id: str, score: int, said: str, source: str, now: datetime) -> str:
+    """Put the newer rating in place of the one before and return its words."""
+    rating = session.get(Rating, delivery_id, with_for_update=True, populate_existing=True)
+    assert rating is not None
+    if now - rating.first_at > CHANGE_WITHIN:
+        raise CannotRate("This delivery was rated more than a day ago. Write to us if you want to add something.")
+    if not said and score == rating.score:
+        said = rating.comment
+    rating.score, rating.comment, rating.source, rating.at = score, said, source, now
+    return said
+
+
+def _case(
+    session: Session, delivery: Delivery, score: int, said: str, now: datetime, ids: Callable[[], str]
+) -> str | None:
+    if score < WORST_GOOD_SCORE:
+        return open_case(
+            session,
+            delivery_id=delivery.id,
+            score=score,
+            comment=said,
+            facts=case_facts(session, delivery),
+            zone=delivery.zone,
+            now=now,
+            ids=ids,
+        )
+    case = case_of(session, delivery.id)
+    if case is None:
+        return None
+    case.score = score  # the owner sees that it was made good, or a slip; closing stays a person's decision
+    return case.id
