@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from tracking.actors import Actor
@@ -21,7 +21,8 @@ from tracking.import_plan import (
     compare,
     read_record,
 )
-from tracking.import_rows import Row, planned_start_at
+from tracking.import_rows import Row
+from tracking.local_time import local_instant
 from tracking.planning import plan_arrivals
 from tracking.route_changes import Changed, reassign
 from tracking.routes import Route, RouteStatus
@@ -51,6 +52,7 @@ class Application:
         self._touched: dict[str, None] = {}
         self._replan: dict[str, None] = {}
         self._revoked: list[str] = []
+        self._new: list[dict[str, Any]] = []
 
     def run(self) -> Changed:
         """Do it all and return what was touched. Doing it again with the same rows touches nothing."""
@@ -67,6 +69,8 @@ class Application:
         acting |= self._change_deliveries()
         self._place(acting)
         self._session.flush()
+        if self._new:
+            self._session.execute(insert(Delivery), self._new)  # Core: 50,000 rows at once keep the lock for seconds
         for route_id in self._replan:
             plan_arrivals(self._session, route_id)
         self._session.flush()
@@ -181,9 +185,9 @@ class Application:
                     continue
                 delivery = self._record.deliveries.get(row.key)
                 if delivery is None:
-                    delivery = new_delivery(row, delivery_id=self._ids(), stop_id=stop_ids[row.key], now=self._now)
-                    self._session.add(delivery)
-                    self._touched[delivery.id] = None
+                    columns = new_delivery(row, delivery_id=self._ids(), stop_id=stop_ids[row.key], now=self._now)
+                    self._new.append(columns)
+                    self._touched[columns["id"]] = None
                 else:
                     delivery.stop_id = stop_ids[row.key]
             if route.id not in self._replan:
@@ -191,35 +195,42 @@ class Application:
             self._replan[route.id] = None
 
 
-def new_delivery(row: Row, *, delivery_id: str, stop_id: str, now: datetime) -> Delivery:
-    """Return the delivery that ``row`` tells of, at its stop."""
+def new_delivery(row: Row, *, delivery_id: str, stop_id: str, now: datetime) -> dict[str, Any]:
+    """Return the columns of the delivery that ``row`` tells of, at its stop."""
     window_start_at, window_end_at = row.window
-    return Delivery(
-        id=delivery_id,
-        stop_id=stop_id,
-        reference=row.reference,
-        import_on=row.service_on,
-        import_route=row.route,
-        imported=row.fields(),
-        status=DeliveryStatus.SCHEDULED,
-        status_at=now,
-        recipient_name=row.recipient,
-        phone=row.phone,
-        email=row.email,
-        locale=row.locale,
-        zone=row.zone,
-        service_on=row.service_on,
-        window_start_at=window_start_at,
-        window_end_at=window_end_at,
-        items=row.items,
-        instructions=row.instructions,
-        created_at=now,
-        plan_dirty_at=now,
-        version=1,
-    )
+    return {
+        "id": delivery_id,
+        "stop_id": stop_id,
+        "reference": row.reference,
+        "import_on": row.service_on,
+        "import_route": row.route,
+        "imported": row.fields(),
+        "status": DeliveryStatus.SCHEDULED,
+        "status_at": now,
+        "recipient_name": row.recipient,
+        "phone": row.phone,
+        "email": row.email,
+        "locale": row.locale,
+        "zone": row.zone,
+        "service_on": row.service_on,
+        "window_start_at": window_start_at,
+        "window_end_at": window_end_at,
+        "items": row.items,
+        "instructions": row.instructions,
+        "created_at": now,
+        "plan_dirty_at": now,
+        "version": 1,
+        "recipient_note": "",
+        "failure_note": "",
+    }
 
 
 def _route_key(difference: Difference) -> RouteKey:
     if difference.service_on is None or difference.route is None:
         raise ValueError(f"a {difference.kind} has no route")
     return difference.service_on, difference.route
+
+
+def planned_start_at(row: Row) -> datetime:
+    """Return when the route of this row is planned to start: its local time in the row's zone."""
+    return local_instant(row.service_on, row.planned_start, row.zone)

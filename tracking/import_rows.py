@@ -2,10 +2,10 @@
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
@@ -48,6 +48,8 @@ SEVERAL_LINES = frozenset({"items", "instructions", "address"})
 MAX_SEQUENCE = 100_000
 MAX_SERVICE_MINUTES = 600.0
 PLACE_DECIMALS = 7  # a centimetre
+# Control characters and lone surrogates: no text has them, and databases refuse some (Unicode categories Cc, Cs).
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,20})?")
@@ -187,10 +189,10 @@ def _check_whole(values: dict[str, Any], texts: dict[str, str | None], origin: O
 
 def _tidy(text: str, column: str, origin: Origin, problems: list[Problem]) -> str | None:
     """Return the text trimmed, its spaces single; None after a problem: letters that no text has, or too many."""
-    for letter in text:
-        if unicodedata.category(letter) in {"Cc", "Cs"} and letter not in "\n\r\t":
-            problems.append(origin.problem(column, f"holds an unprintable character (U+{ord(letter):04X})"))
-            return None
+    found = _UNPRINTABLE.search(text)
+    if found is not None:
+        problems.append(origin.problem(column, f"holds an unprintable character (U+{ord(found[0]):04X})"))
+        return None
     lines = text.splitlines() if column in SEVERAL_LINES else [text]
     tidy = "\n".join(" ".join(line.split()) for line in lines).strip()
     limit = LIMITS.get(column)
@@ -204,6 +206,7 @@ def _shown(text: str) -> str:
     return f'"{text[:40]}…"' if len(text) > 40 else f'"{text}"'
 
 
+@lru_cache(maxsize=8)
 def _readers(defaults: ImportDefaults) -> dict[str, Callable[[str], Any]]:
     """Return what reads each column; each raises ``ValueError`` with the words after the value."""
     readers: dict[str, Callable[[str], Any]] = dict.fromkeys(COLUMNS, str)
@@ -221,6 +224,7 @@ def _readers(defaults: ImportDefaults) -> dict[str, Callable[[str], Any]]:
     return readers
 
 
+@lru_cache(maxsize=1024)
 def _day(text: str) -> date:
     if not _DATE.fullmatch(text):
         raise ValueError("is not a date; write it as 2026-01-31")
@@ -233,6 +237,7 @@ def _day(text: str) -> date:
     return day
 
 
+@lru_cache(maxsize=1024)
 def _clock_time(text: str) -> time:
     found = _CLOCK.fullmatch(text)
     if found is None:
@@ -286,13 +291,9 @@ def _zone(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)
 def _locale(text: str) -> str:
     try:
         return str(Locale.parse(text.replace("-", "_")))
     except (UnknownLocaleError, ValueError, TypeError):
         raise ValueError("is not a language; write one such as en or es") from None
-
-
-def planned_start_at(row: Row) -> datetime:
-    """Return when the route of this row is planned to start: its local time in the row's zone, in UTC."""
-    return local_instant(row.service_on, row.planned_start, row.zone).astimezone(UTC)

@@ -1,7 +1,7 @@
 """Local clock times on local dates, as instants: what a route file says and what a recipient reads."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 
@@ -15,6 +15,7 @@ def is_zone(name: str) -> bool:
     return name in _zone_names()
 
 
+@lru_cache(maxsize=4096)
 def local_instant(on: date, at: time, zone: str) -> datetime:
     """Return the instant, in UTC, when clocks in ``zone`` show ``at`` on ``on``.
 
