@@ -5,11 +5,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import CursorResult, ForeignKey, Index, String, Text, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from messaging.business_hours import business_deadline
+from messaging.errors import MessagingError
 from messaging.inserts import insert_once
 from tracking.storage import Base, words
+
+DEADLINE_H = 4  # business hours; our choice, an answer the same day
+WORST_GOOD_SCORE = 3  # a score below opens a case (DESIGN 2)
 
 
 class CaseStatus(StrEnum):
@@ -67,39 +72,6 @@ class Task(Base):
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[str | None] = mapped_column(String(64))
     resolution: Mapped[str] = mapped_column(Text, default="")
-
-
-def open_task(
-    session: Session,
-    *,
-    kind: TaskKind,
-    key: str,
-    reason: str,
-    now: datetime,
-    ids: Callable[[], str],
-    delivery_id: str | None = None,
-    notification_id: str | None = None,
-    inbound_id: str | None = None,
-    tried: str = "",
-) -> bool:
-    """List something for staff; False, and nothing changes, when ``key`` was listed before.
-
-    ``reason`` is a sentence for staff, ``tried`` says what was done already.
-    """
-    return insert_once(
-        session,
-        Task,
-        id=ids(),
-        key=key,
-        kind=kind,
-        delivery_id=delivery_id,
-        notification_id=notification_id,
-        inbound_id=inbound_id,
-        reason=reason,
-        tried=tried,
-        opened_at=now,
-        resolution="",
-    )
 
 
 class EmptyResolution(MessagingError):
@@ -196,8 +168,8 @@ def add_words(session: Session, delivery_id: str, words_said: str) -> str | None
 def open_task(
     session: Session,
     *,
-    key: str,
     kind: TaskKind,
+    key: str,
     reason: str,
     now: datetime,
     ids: Callable[[], str],
@@ -206,7 +178,10 @@ def open_task(
     inbound_id: str | None = None,
     tried: str = "",
 ) -> bool:
-    """Ask staff to settle something; False when ``key`` is on the list, or was, already."""
+    """List something for staff; False, and nothing changes, when ``key`` was listed before.
+
+    ``reason`` is a sentence for staff, ``tried`` says what was done already.
+    """
     return insert_once(
         session,
         Task,
