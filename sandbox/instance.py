@@ -71,6 +71,11 @@ class Instance:
         machine_s, day, rate = self._anchor
         return day + timedelta(seconds=(monotonic_s() - machine_s) * rate)
 
+    @property
+    def rate(self) -> float:
+        """How fast day time runs, in day seconds a machine second."""
+        return self._anchor[2]
+
     def set_day(self, day: datetime, rate: float = 0.0) -> None:
         """Make it ``day``, and let it run ``rate`` times as fast as the machine from there (0: stand still)."""
         self._steer(day, rate)

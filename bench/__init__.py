@@ -1,0 +1,1 @@
+"""Benchmarks: figures for README, never asserts in tests."""
