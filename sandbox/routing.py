@@ -57,6 +57,10 @@ class Streets:
         corners.reverse()
         return list(self._legs(start, end, corners, before))
 
+    def point(self, place: Place) -> Point:
+        """Return the point of a place, in metres."""
+        return cut(self._town.edges[place.edge].line, 0.0, place.along_m)[-1]
+
     def is_signalled(self, corner: int) -> bool:
         """Return whether lights stand there: where two main roads meet."""
         return len({edge.street for edge in self._edges_at[corner] if edge.is_main}) > 1
