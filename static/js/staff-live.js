@@ -1,0 +1,111 @@
+// Keeps one part of a staff page fresh. The stream only says that something changed; the part is then fetched, because
+// what a page shows depends on who asks and what they searched for. Without the stream it is fetched every 15 seconds.
+(() => {
+  "use strict";
+  const main = document.querySelector("main[data-part]");
+  if (!main) return;
+  const QUIET_S = 40;
+  const POLL_S = 15;
+  const SETTLE_MS = 250;
+  let source = null;
+  let seenAt = 0;
+  let last = null;
+  let settling = 0;
+  let failures = 0;
+  let isFetching = false;
+  let wantsMore = false;
+
+  const fetchPart = async () => {
+    if (document.hidden) return;
+    if (isFetching) {
+      wantsMore = true;
+      return;
+    }
+    isFetching = true;
+    try {
+      const answer = await fetch(main.dataset.part, { headers: { "X-Live": "1" }, credentials: "same-origin" });
+      const text = await answer.text();
+      if (answer.status === 401) {
+        location.reload();
+      } else if (answer.ok && text !== last) {
+        last = text;
+        await show(text);
+      }
+    } catch {
+      failures += 1;
+    }
+    isFetching = false;
+    if (wantsMore) {
+      wantsMore = false;
+      soon();
+    }
+  };
+
+  const show = async (text) => {
+    const box = document.createElement("template");
+    box.innerHTML = text;
+    for (const fresh of [...box.content.children]) {
+      const old = fresh.id && document.getElementById(fresh.id);
+      if (!old) continue;
+      const stays = old.scrollHeight - old.scrollTop - old.clientHeight < 80;
+      await htmx.swap({ text: fresh.outerHTML, sourceElement: main, target: old, swap: "outerMorph" });
+      const now = document.getElementById(fresh.id);
+      if (now && stays && now.dataset.stick !== undefined) now.scrollTop = now.scrollHeight;
+    }
+    main.dispatchEvent(new CustomEvent("staff:fresh"));
+  };
+
+  const soon = () => {
+    clearTimeout(settling);
+    settling = setTimeout(fetchPart, SETTLE_MS);
+  };
+
+  const close = () => {
+    if (source) source.close();
+    source = null;
+  };
+
+  const open = () => {
+    close();
+    if (!main.dataset.live || document.hidden) return;
+    source = new EventSource(main.dataset.live);
+    seenAt = performance.now();
+    const alive = () => {
+      seenAt = performance.now();
+      failures = 0;
+    };
+    source.onmessage = () => {
+      alive();
+      soon();
+    };
+    source.addEventListener("place", () => {
+      alive();
+      soon();
+    });
+    source.addEventListener("beat", alive);
+    source.addEventListener("gone", close);
+    source.onerror = () => {
+      failures += 1;
+      if (source && source.readyState === EventSource.CLOSED) {
+        close();
+        setTimeout(open, Math.min(60, 2 ** failures) * 1000);
+      }
+    };
+  };
+
+  setInterval(() => {
+    const isQuiet = (performance.now() - seenAt) / 1000 > QUIET_S;
+    if (source && isQuiet) open();
+    if (!source || isQuiet) soon();
+  }, POLL_S * 1000);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) close();
+    else {
+      open();
+      soon();
+    }
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && open());
+  open();
+})();
