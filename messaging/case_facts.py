@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from messaging.notifications import Notification
 from tracking.custody import CustodyEvent, CustodyKind, history
 from tracking.deliveries import Delivery, EstimateMade, PromiseChange
-from tracking.geo import distance_m
+from tracking.geo import LatLon, distance_m
 from tracking.proofs import Proof
 
 
@@ -91,5 +91,5 @@ def _proof_distance_m(delivery: Delivery, events: list[CustodyEvent]) -> int | N
     """Return how far from the stop the driver was at the hand-over; None when the phone did not tell."""
     for event in reversed(events):
         if event.kind is CustodyKind.DELIVERED and event.lat is not None and event.lon is not None:
-            return round(distance_m((event.lat, event.lon), (delivery.stop.lat, delivery.stop.lon)))
+            return round(distance_m(LatLon(event.lat, event.lon), LatLon(delivery.stop.lat, delivery.stop.lon)))
     return None
