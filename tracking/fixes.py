@@ -18,6 +18,11 @@ FUTURE_REFUSE_S = 24 * 3600.0
 MAX_ACCURACY_M = 100.0
 MAX_SPEED_MPS = 50.0
 JUMPS_THAT_AGREE = 3
+# A leap: farther than this, faster than this, and so many times faster than each of the last few fixes (our choice).
+LEAP_M = 500.0
+LEAP_MPS = 12.0
+LEAP_FACTOR = 2.0
+LEAP_MEMORY = 6
 # Two fixes of a standing phone may differ by this much; below it no speed is implied (our choice).
 JITTER_M = 75.0
 # So many fix times are remembered to know a repeated one (our choice; SQL's unique key is the last word).
@@ -78,6 +83,7 @@ class Gate:
         self._seen: dict[float, None] = {}
         self._suspects: list[Fix] = []
         self._lags_s: list[float] = []
+        self._speeds_mps: list[float] = []
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -120,13 +126,31 @@ class Gate:
             del self._seen[next(iter(self._seen))]
 
     def _is_jump(self, fix: Fix) -> bool:
-        """Tell whether ``fix`` is too far off to be believed; the third jump in a row that agrees is believed."""
-        if self.last is None or not is_too_fast(self.last, fix):
+        """Tell whether ``fix`` is too far off to be believed; the third jump in a row that agrees is believed.
+
+        A leap no truck can make needs three fixes that agree, one that is merely unlike this truck needs two.
+        """
+        if self.last is None:
+            return False
+        needed = JUMPS_THAT_AGREE if is_too_fast(self.last, fix) else 2 if self._is_leap(fix) else 0
+        if not needed:
+            speed_mps = _implied_mps(self.last, fix)
+            self._speeds_mps = [*self._speeds_mps[1 - LEAP_MEMORY :], speed_mps]
             return False
         if self._suspects and is_too_fast(self._suspects[-1], fix):
             self._suspects = []
         self._suspects.append(fix)
-        return len(self._suspects) < JUMPS_THAT_AGREE
+        return len(self._suspects) < needed
+
+    def _is_leap(self, fix: Fix) -> bool:
+        """Tell whether ``fix`` implies a speed much above all recent ones that the device does not report itself."""
+        if self.last is None or distance_m(self.last.place, fix.place) < LEAP_M:
+            return False
+        speed_mps = _implied_mps(self.last, fix)
+        if fix.speed_mps is not None and fix.speed_mps >= speed_mps / 2:
+            return False
+        usual_mps = max(self._speeds_mps, default=0.0)
+        return speed_mps > max(LEAP_MPS, LEAP_FACTOR * usual_mps)
 
     def dump(self) -> dict[str, Any]:
         """Return the gate's memory as plain JSON values."""
@@ -135,6 +159,7 @@ class Gate:
             "seen": list(self._seen),
             "suspects": [dump_fix(fix) for fix in self._suspects],
             "lags": [round(lag, 1) for lag in self._lags_s],
+            "speeds": [round(speed, 1) for speed in self._speeds_mps],
         }
 
     @classmethod
@@ -145,6 +170,7 @@ class Gate:
         gate._seen = dict.fromkeys(state["seen"])
         gate._suspects = [load_fix(row) for row in state["suspects"]]
         gate._lags_s = list(state["lags"])
+        gate._speeds_mps = list(state["speeds"])
         return gate
 
 
@@ -160,6 +186,10 @@ def is_too_fast(a: Fix, b: Fix) -> bool:
     """Tell whether no truck drives from ``a`` to ``b`` in the time between them."""
     gap_s = abs((b.at - a.at).total_seconds())
     return distance_m(a.place, b.place) - JITTER_M > MAX_SPEED_MPS * gap_s
+
+
+def _implied_mps(a: Fix, b: Fix) -> float:
+    return distance_m(a.place, b.place) / max((b.at - a.at).total_seconds(), 1.0)
 
 
 def dump_fix(fix: Fix) -> list[float | None]:

@@ -32,6 +32,16 @@ def bearing_deg(a: LatLon, b: LatLon) -> float:
     return math.degrees(math.atan2(east, north)) % 360.0
 
 
+def segment_distance_m(place: LatLon, a: LatLon, b: LatLon) -> float:
+    """Return how near the straight way from ``a`` to ``b`` comes to ``place``; on a flat earth, good below 50 km."""
+    shrink = math.cos(math.radians(place.lat))
+    ax, ay = (a.lon - place.lon) * shrink, a.lat - place.lat
+    dx, dy = (b.lon - a.lon) * shrink, b.lat - a.lat
+    length2 = dx * dx + dy * dy
+    share = min(1.0, max(0.0, -(ax * dx + ay * dy) / length2)) if length2 > 0.0 else 0.0
+    return math.radians(math.hypot(ax + share * dx, ay + share * dy)) * EARTH_RADIUS_M
+
+
 def is_place(lat: float, lon: float) -> bool:
     """Tell whether the pair can be a real place.
 

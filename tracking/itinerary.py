@@ -104,10 +104,6 @@ class Itinerary:
         self.visits[stop_id] = Visit(at, None, is_tapped)
         self.pointer = max(self.pointer, self.index[stop_id] + 1)
 
-    def skip_to(self, stop_id: str) -> None:
-        """Go on from ``stop_id``; what is open before it counts as skipped."""
-        self.pointer = max(self.pointer, self.index[stop_id])
-
     def dump(self) -> dict[str, Any]:
         """Return plain JSON values."""
         pointed = self.stops[self.pointer].stop_id if self.pointer < len(self.stops) else None

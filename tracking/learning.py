@@ -3,7 +3,7 @@
 The nightly job calls this with the company's own routes, `portal replay --dev` with a file of runs.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
@@ -18,11 +18,14 @@ from tracking.travel import StraightLine
 
 # What a default is worth against what was observed (our choice): runs for a pace, services for a service time,
 # runs for a row of ratios.
-PACE_RUNS = 4.0
+PACE_RUNS = 2.0
 SERVICES = 8.0
 RATIO_RUNS = 4.0
 # A driver's own pace or service time is believed by so many runs (our choice).
 DRIVER_RUNS = 6.0
+VEHICLE_RUNS = 2.0
+# A service longer than so many medians says little of the next one: it counts as that long (our choice).
+LONGEST_SERVICE = 3.0
 ROW_EVERY_S = 60.0
 # Ratios of nearly nothing to nearly nothing say nothing.
 LEAST_PREDICTED_S = 20.0
@@ -53,7 +56,7 @@ def _usual(runs: Sequence[Run]) -> EtaHistory:
     pace = default.pace
     if paces:
         weight = len(paces) / (len(paces) + PACE_RUNS)
-        pace = weight * median(value for _, value in paces) + (1 - weight) * default.pace
+        pace = weight * _fair_median(paces) + (1 - weight) * default.pace
     services = [(run, stop.stop_type, seconds) for run in runs for stop, seconds in _services(run)]
     every = [seconds for _, _, seconds in services]
     service_s = _shrunk(every, default.service_s)
@@ -70,8 +73,21 @@ def _usual(runs: Sequence[Run]) -> EtaHistory:
     )
 
 
+def _fair_median(paces: Sequence[tuple[str | None, float]]) -> float:
+    """Return the median pace, a driver with n runs weighing n / (n + 2): the next run may well be another driver's."""
+    runs = Counter(driver for driver, _ in paces)
+    weighted = sorted((pace, 1.0 / (runs[driver] + VEHICLE_RUNS)) for driver, pace in paces)
+    half = sum(weight for _, weight in weighted) / 2
+    for pace, weight in weighted:
+        half -= weight
+        if half <= 0.0:
+            return pace
+    return weighted[-1][0]
+
+
 def _shrunk(seconds: Sequence[float], prior_s: float) -> float:
-    return (SERVICES * prior_s + sum(seconds)) / (SERVICES + len(seconds))
+    longest_s = LONGEST_SERVICE * median(seconds) if seconds else prior_s
+    return (SERVICES * prior_s + sum(min(value, longest_s) for value in seconds)) / (SERVICES + len(seconds))
 
 
 def _by_driver(paces: Iterable[tuple[str | None, float]], usual: float) -> Mapping[str, float]:

@@ -14,7 +14,7 @@ from tracking import forecast
 from tracking.arrival import Candidate, Stand, StandingRule, arrived_stop, left_at, stand_at
 from tracking.eta import Cause, Estimate, EtaHistory
 from tracking.fixes import Fix, FixStatus
-from tracking.geo import LatLon, distance_m
+from tracking.geo import LatLon, distance_m, segment_distance_m
 from tracking.itinerary import PlannedStop
 from tracking.route_state import KEPT_FIXES, Current, Here, RouteState, load_state, new_state
 from tracking.travel import TravelTimes
@@ -30,6 +30,10 @@ LEFT_DEPOT_M = 300.0
 # Off route: so many fixes in a row away from the next stop and nearer to a later one (reference/tracking.md 6).
 OFF_ROUTE_FIXES = 3
 OFF_ROUTE_LOOK_AHEAD = 5
+# A truck that came so near to the next stop and is out of its exit radius again has gone past it (our choice).
+PASSED_M = 120.0
+# A service too short to be noticed took no longer than this (our choice).
+PASSED_SERVICE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,21 +253,36 @@ class RouteProgress:
         state.ledger.note(Cause.TRAFFIC, lost_s=lost_s, at=until)
 
     def _see_off_route(self, fix: Fix) -> None:
-        """Go on from a later stop when the truck keeps leaving the next one behind for it."""
+        """Go on from a later stop when the next one was gone past, or is being left behind for the later one."""
         state = self._state
         ahead = state.itinerary.ahead()
-        if state.here is None or len(ahead) < 2:
+        if state.here is None or not ahead:
             return
-        before_m = distance_m(state.here.place, ahead[0].place)
-        now_m = distance_m(fix.place, ahead[0].place)
+        stop = ahead[0]
+        before_m = distance_m(state.here.place, stop.place)
+        now_m = distance_m(fix.place, stop.place)
+        if min(now_m, segment_distance_m(stop.place, state.here.place, fix.place)) <= PASSED_M:
+            state.passing = stop.stop_id
+        if now_m <= before_m:
+            state.away = 0 if now_m < before_m - 1.0 else state.away
+            return
+        if state.passing == stop.stop_id and now_m > self._rule.exit_m:
+            state.service.add(observed_s=PASSED_SERVICE_S, expected_s=state.usual_service_s(stop))
+            self._skip_to(state.itinerary.index[stop.stop_id] + 1)
+            return
         later = ahead[1 : 1 + OFF_ROUTE_LOOK_AHEAD]
-        nearest = min(later, key=lambda stop: distance_m(fix.place, stop.place))
-        is_away = now_m > before_m and distance_m(fix.place, nearest.place) < now_m
-        is_still = abs(now_m - before_m) < 1.0
-        state.away = state.away + 1 if is_away else (state.away if is_still else 0)
-        if state.away >= OFF_ROUTE_FIXES:
-            state.itinerary.skip_to(nearest.stop_id)
-            state.away = 0
+        nearest = min(later, key=lambda other: distance_m(fix.place, other.place), default=None)
+        is_away = nearest is not None and distance_m(fix.place, nearest.place) < now_m
+        state.away = state.away + 1 if is_away else 0
+        if nearest is not None and state.away >= OFF_ROUTE_FIXES:
+            self._skip_to(state.itinerary.index[nearest.stop_id])
+
+    def _skip_to(self, pointer: int) -> None:
+        state = self._state
+        state.itinerary.pointer = max(state.itinerary.pointer, pointer)
+        state.away = 0
+        for stop in state.itinerary.skipped():
+            state.conformal.forget(stop.stop_id)
 
     def _see_arrival(self, stand: Stand) -> list[StopEvent]:
         state = self._state
@@ -277,9 +296,14 @@ class RouteProgress:
 
     def _candidates(self) -> list[Candidate]:
         itinerary = self._state.itinerary
-        near = {stop.stop_id for stop in itinerary.ahead()[: self._rule.near_stops]}
+        ahead = itinerary.ahead()
+        near = {stop.stop_id for stop in ahead[: self._rule.near_stops]}
+        near.add(self._state.passing or "")
+        last = ahead[0].stop_id if len(ahead) == 1 else None
         return [
-            Candidate(stop.stop_id, stop.place, stop.stop_id in near) for stop in itinerary.stops if not stop.closed
+            Candidate(stop.stop_id, stop.place, stop.stop_id in near, stop.stop_id == last)
+            for stop in itinerary.stops
+            if not stop.closed
         ]
 
     def _arrive(self, stop_id: str, at_s: float, anchor: LatLon, *, is_tapped: bool) -> None:

@@ -39,7 +39,9 @@ class Current:
 
 @dataclass(slots=True)
 class RouteState:
-    """One route's day so far. Times are epoch seconds; ``away`` counts fixes that go away from the next stop."""
+    """One route's day so far. Times are epoch seconds; ``away`` counts fixes that go away from the next stop,
+    ``passing`` is the stop the truck last came near to without standing.
+    """
 
     depot: LatLon
     planned_start_at: float | None
@@ -51,6 +53,7 @@ class RouteState:
     here: Here | None = None
     current: Current | None = None
     away: int = 0
+    passing: str | None = None
     gate: Gate = field(default_factory=Gate)
     recent: list[Fix] = field(default_factory=list)
     pace: Pace = field(default_factory=Pace)
@@ -98,6 +101,7 @@ class RouteState:
             if current
             else None,
             "away": self.away,
+            "passing": self.passing,
             "itinerary": self.itinerary.dump(),
             "gate": self.gate.dump(),
             "recent": [dump_fix(fix) for fix in self.recent],
@@ -148,6 +152,7 @@ def load_state(
     state.planned_start_at = row["planned_start"]
     state.started_at = row["started"]
     state.away = row["away"]
+    state.passing = row["passing"]
     if row["here"]:
         lat, lon, at = row["here"]
         state.here = Here(LatLon(lat, lon), at)
