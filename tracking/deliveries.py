@@ -119,6 +119,7 @@ class Delivery(Base):
     promise_point_at: Mapped[datetime | None]
     promise_cause: Mapped[str | None] = mapped_column(String(32))
     promise_made_at: Mapped[datetime | None]
+    promise_is_now: Mapped[bool] = mapped_column(default=False)  # "arriving now" is shown instead of a time
     promise_broken_at: Mapped[
         datetime | None
     ]  # first moment the median left what was promised; cleared by a reschedule
