@@ -1,5 +1,6 @@
-"""The driver's pages: one shift on a phone, with one thumb."""
+"""The driver's pages: one shift on one phone, with one thumb."""
 
-from flask import Blueprint
+from portal.driver import chatting, landing, news, pages, refusals, steps
+from portal.driver.routing import blueprint
 
-blueprint = Blueprint("driver", __name__, url_prefix="/d")
+__all__ = ["blueprint", "chatting", "landing", "news", "pages", "refusals", "steps"]

@@ -1,0 +1,69 @@
+"""The driver's side of a chat: say something, and note that it was seen."""
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from messaging.chat_lines import Origin, Voice
+from messaging.conversations import mark_seen, say, thread
+from messaging.kinds import Channel
+from portal.driver.day import load_day
+from portal.driver.routing import blueprint
+from portal.driver.shift import current_shift
+from portal.htmx import htmx
+from portal.services import services
+from tracking.facts import chat_changed, inbox_changed, publish
+from tracking.ids import new_id
+
+
+@blueprint.post("/deliveries/<delivery_id>/messages")
+def message(delivery_id: str) -> ResponseReturnValue:
+    """Say one line to the recipient; a quick reply is a line too."""
+    mine = services()
+    now = mine.clock.now()
+    with mine.database.writing() as session:
+        shift = current_shift(session)
+        stop_id = load_day(session, shift.route_id, now).delivery(delivery_id).stop_id
+        mark_seen(session, delivery_id, reader=Voice.DRIVER, now=now)
+        say(
+            session,
+            delivery_id=delivery_id,
+            voice=Voice.DRIVER,
+            origin=Origin.PAGE,
+            actor_id=shift.driver_id,
+            body=request.form.get("quick") or request.form.get("body", ""),
+            now=now,
+            request_id=request.form.get("request_id") or new_id(),
+            ids=new_id,
+        )
+    publish(mine.redis, [chat_changed(delivery_id), inbox_changed()])
+    for channel in Channel:
+        mine.wake.send(channel)
+    if htmx:
+        return chat(delivery_id)
+    return redirect(url_for("driver.stop", stop_id=stop_id, _anchor=f"chat-{delivery_id}"), 303)
+
+
+@blueprint.get("/deliveries/<delivery_id>/chat")
+def chat(delivery_id: str) -> ResponseReturnValue:
+    """Give the lines of one chat as the page includes them."""
+    mine = services()
+    now = mine.clock.now()
+    with mine.database.reading() as session:
+        view = load_day(session, current_shift(session).route_id, now)
+        delivery = view.delivery(delivery_id)
+        lines = thread(session, delivery_id, audience=Voice.DRIVER, now=now)
+    return render_template(
+        "driver/_chat.html", delivery=delivery, thread=lines, now=now, locale=view.locale, zone=view.zone
+    )
+
+
+@blueprint.post("/stops/<stop_id>/seen")
+def seen(stop_id: str) -> ResponseReturnValue:
+    """Note that the chats of this stop are in the driver's view."""
+    mine = services()
+    now = mine.clock.now()
+    with mine.database.writing() as session:
+        here = load_day(session, current_shift(session).route_id, now).stop(stop_id)
+        fresh = [found.id for found in here.deliveries if mark_seen(session, found.id, reader=Voice.DRIVER, now=now)]
+    publish(mine.redis, [chat_changed(delivery_id) for delivery_id in fresh])
+    return "", 204

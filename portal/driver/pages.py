@@ -1,0 +1,69 @@
+"""The pages of the day: the list, and one stop."""
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from messaging.chat_lines import Voice
+from messaging.conversations import thread
+from messaging.threads import Thread
+from portal.driver.day import DayView, load_day
+from portal.driver.news import news_fragment, version_of
+from portal.driver.routing import blueprint
+from portal.driver.shift import Shift, current_shift
+from portal.driver.words import FAILURE_LABELS, NOT_LOADED_REASONS, QUICK_REPLIES, RECEIVERS, SAID
+from portal.services import services
+from tracking.ids import new_id
+
+
+@blueprint.get("/")
+def day() -> ResponseReturnValue:
+    """Show the whole day: what to load, where to go next, how it went."""
+    mine = services()
+    with mine.database.reading() as session:
+        shift = current_shift(session)
+        view = load_day(session, shift.route_id, mine.clock.now())
+    return page("driver/day.html", view, shift, not_loaded_reasons=NOT_LOADED_REASONS, scan=request.args.get("scan"))
+
+
+@blueprint.get("/stops/<stop_id>")
+def stop(stop_id: str) -> ResponseReturnValue:
+    """Show one stop: where, for whom, what to know, and the buttons."""
+    mine = services()
+    now = mine.clock.now()
+    with mine.database.reading() as session:
+        shift = current_shift(session)
+        view = load_day(session, shift.route_id, now)
+        here = view.stop(stop_id)
+        threads: dict[str, Thread] = {
+            delivery.id: thread(session, delivery.id, audience=Voice.DRIVER, now=now) for delivery in here.deliveries
+        }
+    words = {"receivers": RECEIVERS, "quick_replies": QUICK_REPLIES}
+    return page("driver/stop.html", view, shift, stop=here, threads=threads, **words)
+
+
+def page(template: str, view: DayView, shift: Shift, **values: object) -> str:
+    """Return a page of this shift, in the driver's language, with what every one of them shows."""
+    return render_template(
+        template,
+        day=view,
+        device_token=shift.device_token,
+        news=news_fragment(view),
+        version=version_of(view),
+        live_url="",
+        said=_said(view),
+        failure_labels=FAILURE_LABELS,
+        request_id=new_id,
+        locale=view.locale,
+        zone=view.zone,
+        **values,
+    )
+
+
+def _said(view: DayView) -> tuple[str, str] | None:
+    """Return the sentence that the address asks for and what it is about; only sentences of ours."""
+    sentence = SAID.get(request.args.get("said", ""))
+    if sentence is None:
+        return None
+    about = request.args.get("about", "")
+    what = next((f"{found.reference}, {found.name}" for found in view.deliveries if found.id == about), "")
+    return sentence, what

@@ -1,0 +1,152 @@
+// Follows the route: a stream, or polling where streams are blocked, says that something changed; then the page fetches
+// its own address again and takes over what is new. Nothing is replaced under somebody's fingers: while a form is in
+// use the page only offers to show the change.
+(() => {
+  "use strict";
+  const main = document.querySelector("main[data-poll]");
+  if (!main) return;
+  const QUIET_MS = 40000;
+  const POLL_MS = 10000;
+  const MOST_WAIT_MS = 30000;
+  let source = null;
+  let seenAt = 0;
+  let failures = 0;
+  let reopening = 0;
+  let tag = "";
+  let isFetching = false;
+  const plainTitle = document.title;
+
+  const news = () => document.getElementById("driver-news");
+  const content = () => document.getElementById("day-content");
+
+  const take = (html) => {
+    const box = document.createElement("template");
+    box.innerHTML = html;
+    const fresh = box.content.querySelector("#driver-news");
+    const old = news();
+    if (!fresh || !old) return;
+    const before = Number(old.dataset.unreadCount);
+    const after = Number(fresh.dataset.unreadCount);
+    for (const name of fresh.getAttributeNames()) old.setAttribute(name, fresh.getAttribute(name));
+    if (old.textContent !== fresh.textContent) old.textContent = fresh.textContent;
+    document.title = after ? `(${after}) ${plainTitle}` : plainTitle;
+    if (after > before && navigator.vibrate && navigator.userActivation?.hasBeenActive) navigator.vibrate([120, 80, 120]);
+    if (fresh.dataset.version !== content().dataset.version) refresh();
+  };
+
+  const isInUse = () => {
+    const active = document.activeElement;
+    if (active && active.matches("input, textarea, select") && content().contains(active)) return true;
+    if (document.querySelector("dialog[open], #day-content details[open] form[data-form]:not([data-form=message])")) return true;
+    return [...document.querySelectorAll("#day-content [data-photo]")].some((photo) => photo.files.length)
+      || [...document.querySelectorAll("#day-content input[name=receiver]:checked, #day-content [data-inked]")].length > 0
+      || [...document.querySelectorAll("#day-content textarea, #day-content input[name=received_by]")].some((box) => box.value);
+  };
+
+  const refresh = async () => {
+    if (isFetching || document.hidden) return;
+    isFetching = true;
+    try {
+      const answer = await fetch(location.pathname, { headers: { "X-Live": "1" }, credentials: "same-origin" });
+      if (answer.status === 410 || answer.status === 401 || answer.status === 403) location.reload();
+      if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch {
+      // No signal: the next beat tries again.
+    }
+    isFetching = false;
+  };
+
+  const show = (page) => {
+    const fresh = page.getElementById("day-content");
+    if (!fresh) return;
+    if (page.body.dataset.routeStatus !== document.body.dataset.routeStatus) {
+      location.reload();
+      return;
+    }
+    for (const chat of fresh.querySelectorAll("ol.chat")) {
+      const old = document.getElementById(chat.id);
+      if (old && old.dataset.last !== chat.dataset.last) old.replaceWith(document.importNode(chat, true));
+    }
+    if (isInUse()) {
+      offer();
+    } else {
+      const open = [...content().querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
+      content().replaceWith(document.importNode(fresh, true));
+      for (const summary of content().querySelectorAll("details > summary")) {
+        if (open.includes(summary.textContent)) summary.parentElement.open = true;
+      }
+    }
+    document.dispatchEvent(new CustomEvent("driver:fresh"));
+  };
+
+  const offer = () => {
+    if (document.querySelector(".changed")) return;
+    const words = document.getElementById("changed-words");
+    content().prepend(document.importNode(words.content, true));
+    content().querySelector("[data-reload]").addEventListener("click", () => location.reload());
+  };
+
+  const poll = async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(main.dataset.poll, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+      if (answer.status === 410 || answer.status === 401 || answer.status === 403) location.reload();
+      if (answer.status === 200) {
+        tag = answer.headers.get("ETag") || "";
+        take(await answer.text());
+      }
+    } catch {
+      // No signal: the next round tries again.
+    }
+  };
+
+  const close = () => {
+    clearTimeout(reopening);
+    if (source) source.close();
+    source = null;
+  };
+
+  const again = () => {
+    close();
+    failures += 1;
+    reopening = setTimeout(open, Math.min(MOST_WAIT_MS, 1000 * 2 ** failures));
+  };
+
+  const open = () => {
+    close();
+    if (!main.dataset.live || document.hidden || failures > 6) return;
+    source = new EventSource(main.dataset.live);
+    seenAt = performance.now();
+    const alive = () => {
+      seenAt = performance.now();
+      failures = 0;
+    };
+    source.onmessage = (event) => {
+      alive();
+      take(event.data);
+    };
+    source.addEventListener("beat", alive);
+    source.addEventListener("gone", () => {
+      close();
+      main.dataset.live = "";
+    });
+    source.onerror = again;
+  };
+
+  setInterval(() => {
+    if (source && performance.now() - seenAt > QUIET_MS) again();
+    if (!source || source.readyState !== EventSource.OPEN) poll();
+  }, POLL_MS);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) close();
+    else {
+      open();
+      poll();
+    }
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
+  open();
+})();
