@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from messaging.inbound_texts import InboundMessage, ReadAs
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification
-from messaging.queueing import queue_at
+from messaging.outbox import queue
 from messaging.reply_texts import contact_text, reply_text
 from tracking.facts import Fact, chat_changed, delivery_changed, inbox_changed
 
@@ -127,7 +127,7 @@ class Reading:
         """Answer the writer with ``text``; otherwise like ``reply``."""
         if not self._may_reply(occasion, at_most_every):
             return
-        notification_id = queue_at(
+        notification_id = queue(
             self.session,
             kind=Kind.REPLY,
             channel=self.inbound.channel,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from messaging.chat_lines import ChatMessage, Voice, first_name, plain_line
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus, advance, dedupe_key
-from messaging.queueing import queue_at
+from messaging.outbox import queue
 from tracking.deliveries import Delivery
 
 # How long a line waits to be seen on the page before it goes out as a text (issue 5 part 5; the second is our choice).
@@ -88,7 +88,7 @@ def _to_driver(
 ) -> str | None:
     driver, stop = delivery.stop.route.driver, delivery.stop
     author = first_name(delivery.recipient_name)
-    return queue_at(
+    return queue(
         session,
         kind=Kind.CHAT,
         channel=Channel.SMS,
@@ -119,7 +119,7 @@ def _to_recipient(
     is_driver = line.voice is Voice.DRIVER
     author = first_name(delivery.stop.route.driver.name) if is_driver else ""
     prefix = f"{author} ({_DRIVER_WORD.get(delivery.locale[:2], 'driver')}): " if is_driver else ""
-    return queue_at(
+    return queue(
         session,
         kind=Kind.CHAT,
         channel=Channel.SMS if delivery.phone else Channel.EMAIL,
