@@ -97,6 +97,7 @@ NOTIFICATION: dict[NotificationStatus, Badge] = {
     _N.EXPIRED: Badge("Not sent: too late to help", "warn"),
     _N.WITHDRAWN: Badge("No longer needed"),
 }
+NOTIFICATION_BY_VALUE = {status.value: badge for status, badge in NOTIFICATION.items()}
 TASK: dict[TaskKind, Badge] = {
     TaskKind.COULD_NOT_REACH: Badge("Could not be reached", "bad"),
     TaskKind.MAYBE_CANCEL: Badge("May want to cancel", "warn"),

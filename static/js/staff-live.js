@@ -2,6 +2,9 @@
 // what a page shows depends on who asks and what they searched for. Without the stream it is fetched every 15 seconds.
 (() => {
   "use strict";
+  const toEnd = () => document.querySelectorAll("[data-stick]").forEach((box) => (box.scrollTop = box.scrollHeight));
+  toEnd();
+  document.addEventListener("htmx:after:swap", toEnd);
   const main = document.querySelector("main[data-part]");
   if (!main) return;
   const QUIET_S = 40;
