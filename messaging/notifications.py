@@ -29,7 +29,11 @@ class NotificationStatus(StrEnum):
 
 _S = NotificationStatus
 MOVES: dict[NotificationStatus, frozenset[NotificationStatus]] = {
-    _S.DUE: frozenset({_S.SENDING, _S.SUPPRESSED, _S.EXPIRED, _S.WITHDRAWN, _S.FAILED}),
+    # A receipt for an attempt that was given up on proves that it went out after all: it is not sent again.
+    _S.DUE: frozenset(
+        {_S.SENDING, _S.SUPPRESSED, _S.EXPIRED, _S.WITHDRAWN, _S.FAILED}
+        | {_S.ACCEPTED, _S.SENT, _S.DELIVERED, _S.UNDELIVERED}
+    ),
     # Receipts can overtake the provider's answer; a refusal for now goes back to due.
     _S.SENDING: frozenset(
         {_S.DUE, _S.AMBIGUOUS, _S.ACCEPTED, _S.SENT, _S.DELIVERED, _S.UNDELIVERED, _S.FAILED, _S.SUPPRESSED, _S.EXPIRED}

@@ -1,11 +1,20 @@
 """Receipts: what providers tell us of a notification, kept as events and folded by rank into its status."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+import structlog
+from sqlalchemy import Index, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from messaging.fallback import after_failure
+from messaging.inserts import insert_once
+from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
 from tracking.storage import Base
+
+log = structlog.get_logger()
 
 
 class Receipt(Base):
@@ -24,3 +33,68 @@ class Receipt(Base):
     status: Mapped[str] = mapped_column(String(32))
     error_code: Mapped[str] = mapped_column(String(32), default="")
     at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One thing a provider said about one message. ``status`` is what its word means here; None says nothing.
+
+    ``notification_id`` is what our own callback address carried; it may be missing, or somebody's invention.
+    """
+
+    provider: str
+    provider_ref: str
+    raw_status: str
+    status: NotificationStatus | None
+    error_code: str = ""
+    reason: str = ""
+    notification_id: str | None = None
+
+
+def record(session: Session, word: Word, *, now: datetime, ids: Callable[[], str], pepper: str) -> Notification | None:
+    """Keep what a provider said and fold it into the notification; return that when its status moved.
+
+    A repeated word changes nothing, nor does one that comes too late: a terminal status never regresses, and an error
+    code once known stays. A word may come before our own call has returned; it then brings the provider's id with it.
+    """
+    notification = _find(session, word)
+    is_new = insert_once(
+        session,
+        Receipt,
+        notification_id=None if notification is None else notification.id,
+        provider=word.provider,
+        provider_ref=word.provider_ref,
+        status=word.raw_status,
+        error_code=word.error_code,
+        at=now,
+    )
+    if not is_new or notification is None or word.status is None:
+        return None
+    if notification.provider_ref not in {None, word.provider_ref}:
+        log.warning("receipt of another attempt", notification_id=notification.id, status=word.raw_status)
+        return None
+    columns: dict[str, Any] = {"provider": word.provider, "provider_ref": word.provider_ref}
+    if notification.accepted_at is None:
+        columns["accepted_at"] = now
+    if word.status in TERMINAL:
+        columns["final_at"] = now
+    if word.error_code:
+        columns |= {"error_code": word.error_code, "reason": word.reason}
+    if not advance(session, notification.id, word.status, **columns):
+        return None
+    session.refresh(notification)
+    if word.status in {NotificationStatus.UNDELIVERED, NotificationStatus.FAILED}:
+        after_failure(session, notification, now=now, ids=ids, pepper=pepper)
+    return notification
+
+
+def _find(session: Session, word: Word) -> Notification | None:
+    """Return the notification a word is about, locked: by our own id, else by the provider's."""
+    locked = select(Notification).with_for_update().execution_options(populate_existing=True)
+    found: Notification | None = None
+    if word.notification_id is not None:
+        found = session.scalar(locked.where(Notification.id == word.notification_id))
+    if found is None:
+        by_ref = locked.where(Notification.provider_ref == word.provider_ref, Notification.provider == word.provider)
+        found = session.scalar(by_ref.limit(1))
+    return found

@@ -1,1 +1,1 @@
-"""One module a provider; the provider's words stop there."""
+"""The ways out: one module a provider, whose words stop there."""

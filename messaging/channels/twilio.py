@@ -1,0 +1,214 @@
+"""SMS through Twilio's REST API. Its statuses and error codes end in this file (reference/messaging.md 1)."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    TCPConnector,
+)
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from messaging.channels.base import CannotLook, Handed, OutcomeUnknown, Outgoing, Refused
+from messaging.notifications import NotificationStatus
+
+NAME = "twilio"
+REAL_URL = "https://api.twilio.com"
+LONGEST_VALIDITY_S = 36_000  # Twilio's limits for ValidityPeriod: 1 to 36,000 s
+CLOCK_SKEW = timedelta(seconds=120)  # between our machine and theirs, when looking for what was taken
+MOST_LOOKED_AT = 200  # messages to one number
+CONNECT_TIMEOUT_S = 5.0
+
+_S = NotificationStatus
+# None: says nothing about where our message is. A word that is not here does the same and is logged.
+STATUSES: dict[str, NotificationStatus | None] = {
+    "accepted": _S.ACCEPTED,
+    "scheduled": _S.ACCEPTED,
+    "queued": _S.ACCEPTED,
+    "sending": _S.ACCEPTED,
+    "sent": _S.SENT,
+    "partially_delivered": _S.SENT,
+    "delivered": _S.DELIVERED,
+    "read": _S.DELIVERED,
+    "undelivered": _S.UNDELIVERED,
+    "failed": _S.FAILED,
+    "canceled": _S.FAILED,
+    "receiving": None,
+    "received": None,
+}
+REASONS = {
+    "21211": "the number is not valid",
+    "21408": "texts to this country are not switched on",
+    "21610": "this person has opted out of texts",
+    "21611": "too many texts are waiting at Twilio",
+    "21612": "the number cannot be reached from ours",
+    "21614": "the number cannot get texts",
+    "30001": "too many texts were waiting at Twilio",
+    "30003": "the phone was off or out of reach",
+    "30004": "the phone blocks our texts",
+    "30005": "the number is not in use",
+    "30006": "the number is a landline",
+    "30007": "the carrier filtered the text",
+    "30008": "the carrier gave no reason",
+    "30034": "our number is not registered with the carriers",
+}
+OPTED_OUT = "21610"
+_QUEUE_FULL = "21611"
+# Our fault, not the message's: the account or its keys. It must not cost the messages, so they wait.
+_OUR_FAULT = frozenset({401, 403, 404})
+OUR_FAULT_RETRY_S = 60.0
+
+
+class WrongHost(TwilioException):  # type: ignore[misc]  # twilio ships no types
+    """The client was about to talk to a host that is not configured. Nothing was sent."""
+
+
+class BoundHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio ships no types
+    """Talks to one base URL only, whatever the library asks for, and never tries twice by itself.
+
+    ``send_timeout_s`` covers a whole request. A redirect is not followed.
+    """
+
+    def __init__(self, base_url: str, send_timeout_s: float, most_at_once: int = 100) -> None:
+        self._base = urlsplit(base_url)
+        timeout = ClientTimeout(total=send_timeout_s, connect=min(CONNECT_TIMEOUT_S, send_timeout_s))
+        # A kept connection that the other side has dropped would make an outcome unknown: keep them briefly.
+        self.session = ClientSession(timeout=timeout, connector=TCPConnector(limit=most_at_once, keepalive_timeout=4))
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """Do one request; raises what aiohttp raises, or ``WrongHost`` before a byte has left.
+
+        What HTTP's status alone decides is decided here: ``Refused`` for 429, ``OutcomeUnknown`` for 408 and 5xx.
+        """
+        target = self._bound(url)
+        sent = dict(headers or {})
+        if auth is not None:
+            sent["Authorization"] = "Basic " + base64.b64encode(f"{auth[0]}:{auth[1]}".encode()).decode()
+        async with self.session.request(
+            method.upper(), target, params=_present(params), data=_present(data), headers=sent, allow_redirects=False
+        ) as response:
+            text = await response.text()
+        if response.status == 429:
+            raise Refused(
+                "429",
+                "Twilio asked us to slow down",
+                permanent=False,
+                retry_after_s=_seconds(response.headers.get("Retry-After")),
+                is_too_many=True,
+            )
+        if response.status == 408 or response.status >= 500:
+            raise OutcomeUnknown(f"HTTP {response.status}")
+        return Response(response.status, text, response.headers)
+
+    def _bound(self, url: str) -> str:
+        """Return ``url`` on the configured host; raises ``WrongHost`` for one that is neither Twilio's nor ours."""
+        asked = urlsplit(url)
+        if asked.scheme + "://" + asked.netloc not in {REAL_URL, f"{self._base.scheme}://{self._base.netloc}"}:
+            raise WrongHost(f"{asked.netloc} is not the configured host")
+        return asked._replace(scheme=self._base.scheme, netloc=self._base.netloc).geturl()
+
+
+def _seconds(text: str | None) -> float | None:
+    """Return a Retry-After in seconds; None for a missing one or a date."""
+    return float(text) if text is not None and text.isdigit() else None
+
+
+def _present(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if values is None else {name: value for name, value in values.items() if value is not None}
+
+
+class TwilioSms:
+    """One account and sender. Build it inside a running event loop; ``close`` it there."""
+
+    name = NAME
+    can_find = True
+
+    def __init__(
+        self,
+        *,
+        account_sid: str,
+        auth_token: str,
+        sender: str,
+        messaging_service_sid: str | None,
+        public_url: str,
+        api_url: str | None,
+        send_timeout_s: float,
+    ) -> None:
+        self._http = BoundHttpClient(api_url or REAL_URL, send_timeout_s)
+        self._client = Client(account_sid, auth_token, http_client=self._http)
+        self._callback = f"{public_url}/webhooks/twilio/status"
+        if messaging_service_sid:
+            self._sender = {"messaging_service_sid": messaging_service_sid}
+        else:
+            self._sender = {"from_": sender}
+
+    async def send(self, message: Outgoing) -> Handed:
+        """Create the message. Raises ``Refused`` or ``OutcomeUnknown``."""
+        try:
+            created = await self._client.messages.create_async(
+                to=message.to,
+                body=message.body,
+                status_callback=f"{self._callback}?m={message.reference}",
+                validity_period=max(1, min(LONGEST_VALIDITY_S, message.useful_s)),
+                **self._sender,
+            )
+        except (WrongHost, Refused, OutcomeUnknown):
+            raise
+        except (TwilioRestException, TwilioServiceException) as error:
+            raise _refusal(int(error.status), str(error.code or "")) from error
+        except (ClientConnectorError, ConnectionTimeoutError) as error:
+            raise Refused("connect", "Twilio could not be reached", permanent=False) from error
+        except (ClientError, TimeoutError, OSError, TwilioException, ValueError) as error:
+            raise OutcomeUnknown(type(error).__name__) from error
+        if not created.sid:
+            raise OutcomeUnknown("an answer without an id")
+        return Handed(created.sid, STATUSES.get(str(created.status)) or _S.ACCEPTED)
+
+    async def find(self, message: Outgoing, since: datetime) -> Sequence[Handed]:
+        """Return texts to the same number with the same body, created since then by our machine's clock."""
+        found: list[Handed] = []
+        try:
+            stream = await self._client.messages.stream_async(to=message.to, page_size=50, limit=MOST_LOOKED_AT)
+            async for text in stream:
+                if text.date_created is not None and text.date_created < since - CLOCK_SKEW:
+                    break
+                if text.body == message.body and str(text.direction).startswith("outbound"):
+                    found.append(Handed(text.sid, STATUSES.get(str(text.status)) or _S.ACCEPTED))
+        except (TwilioException, Refused, OutcomeUnknown, ClientError, TimeoutError, OSError, ValueError) as error:
+            raise CannotLook(type(error).__name__) from error
+        return found[::-1]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+
+def _refusal(status: int, code: str) -> Refused:
+    """Return what a 4xx answer means: first by HTTP status, then by code (messaging.md 1.2)."""
+    if status in _OUR_FAULT or status < 400:
+        reason = "Twilio does not accept our account, key or address"
+        return Refused(code or str(status), reason, permanent=False, retry_after_s=OUR_FAULT_RETRY_S)
+    if code == _QUEUE_FULL:
+        return Refused(code, REASONS[code], permanent=False, is_too_many=True)
+    reason = REASONS.get(code, "Twilio refused the text")
+    return Refused(code or str(status), reason, permanent=True, opted_out=code == OPTED_OUT)

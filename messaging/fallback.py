@@ -1,0 +1,103 @@
+"""When a channel failed for good: the other one by itself, and a staff task when there is none left (DESIGN 6)."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from messaging.cases import TaskKind, open_task
+from messaging.contacts import contact_of, masked
+from messaging.kinds import RULES, Channel, Promise
+from messaging.notifications import Notification, NotificationStatus
+from messaging.outbox import queue
+from messaging.schedule import STATING
+from tracking.deliveries import load
+
+_S = NotificationStatus
+_DEAD = frozenset({_S.UNDELIVERED, _S.FAILED, _S.SUPPRESSED, _S.EXPIRED})
+USEFUL_AT_LEAST = timedelta(hours=12)  # for what has no end of its own (our choice)
+
+
+def after_failure(
+    session: Session, failed: Notification, *, now: datetime, ids: Callable[[], str], pepper: str
+) -> str | None:
+    """Do what a failed notification asks for; return the id of the mail that goes out instead, if one does.
+
+    An SMS that failed is followed by the same words as a mail, where an address is known and it is still of use. When
+    no channel is left, staff get a task, once for each occasion. A person who opted out is not worked around on the
+    same channel, and is no task.
+    """
+    if failed.delivery_id is None:
+        _list(session, failed, now=now, ids=ids)
+        return None
+    other = _other(session, failed)
+    if failed.channel is Channel.SMS and other is None and _is_useful(failed, now):
+        email = contact_of(session, load(session, failed.delivery_id), pepper).email
+        if email is not None and failed.context.get("to") != "driver":
+            return queue(
+                session,
+                kind=failed.kind,
+                channel=Channel.EMAIL,
+                subject=failed.dedupe_key.partition("/")[0],
+                occasion=failed.occasion,
+                delivery_id=failed.delivery_id,
+                to_address=email,
+                locale=failed.locale,
+                context={name: value for name, value in failed.context.items() if name != "said"},
+                now=now,
+                ids=ids,
+                useful_until=failed.useful_until,
+                instead_of=failed.id,
+            )
+    if (other is None or other.status in _DEAD) and failed.status is not _S.SUPPRESSED:
+        _list(session, failed, now=now, ids=ids)
+    return None
+
+
+def list_lost(session: Session, lost: Notification, *, now: datetime, ids: Callable[[], str]) -> None:
+    """Tell staff of a message that may never have arrived and must not be sent twice."""
+    open_task(
+        session,
+        kind=TaskKind.POSSIBLY_LOST,
+        key=f"lost/{lost.id}",
+        reason=f"Nobody knows whether the {lost.kind.replace('_', ' ')} message arrived.",
+        now=now,
+        ids=ids,
+        delivery_id=lost.delivery_id,
+        notification_id=lost.id,
+        tried=f"{lost.channel} to {masked(lost.to_address or '')}",
+    )
+
+
+def _is_useful(failed: Notification, now: datetime) -> bool:
+    return failed.useful_until is None or failed.useful_until > now
+
+
+def _other(session: Session, failed: Notification) -> Notification | None:
+    """Return the notification on the other channel for the same occasion."""
+    statement = select(Notification).where(
+        Notification.delivery_id == failed.delivery_id,
+        Notification.kind == failed.kind,
+        Notification.channel != failed.channel,
+    )
+    if failed.kind not in STATING:
+        statement = statement.where(Notification.occasion == failed.occasion)
+    return session.scalar(statement.order_by(Notification.created_at.desc()).limit(1))
+
+
+def _list(session: Session, failed: Notification, *, now: datetime, ids: Callable[[], str]) -> None:
+    if RULES[failed.kind].promise is Promise.HAPPENING_NOW and failed.status is _S.EXPIRED:
+        return  # the page has it, and the moment is over
+    about = failed.delivery_id or failed.route_id or failed.id
+    open_task(
+        session,
+        kind=TaskKind.COULD_NOT_REACH,
+        key=f"unreached/{about}/{failed.kind}/{failed.occasion}",
+        reason=f"The {failed.kind.replace('_', ' ')} message did not arrive: {failed.reason or 'no reason was given'}.",
+        now=now,
+        ids=ids,
+        delivery_id=failed.delivery_id,
+        notification_id=failed.id,
+        tried=f"{failed.channel} to {masked(failed.to_address or '')}",
+    )

@@ -1,0 +1,180 @@
+"""The outbox: rows come in once, are claimed under a lease, and leave it by one of the moves of ``notifications``.
+
+Claims read columns, never memory: a worker that dies costs a lease's wait. Day time (``now``) decides what is due and
+useful, machine time (``elapsed``, seconds) decides leases and back-off.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, Select, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from messaging.inserts import insert_once
+from messaging.kinds import RULES, Channel, Kind, Lane
+from messaging.notifications import Notification, NotificationStatus, advance, dedupe_key
+
+_S = NotificationStatus
+MOST_CLAIMED = 500  # DESIGN 6
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who claims, and until when (machine seconds)."""
+
+    owner: str
+    until: float
+
+
+def queue(
+    session: Session,
+    *,
+    kind: Kind,
+    channel: Channel,
+    subject: str,
+    occasion: str,
+    delivery_id: str | None,
+    to_address: str,
+    locale: str,
+    context: dict[str, Any],
+    now: datetime,
+    ids: Callable[[], str],
+    useful_until: datetime | None = None,
+    due_at: datetime | None = None,
+    route_id: str | None = None,
+    instead_of: str | None = None,
+) -> str | None:
+    """Add one row that is due now, or at ``due_at``, and return its id; None when this occasion has one already.
+
+    ``context`` holds words for the template beyond those of the delivery; for ``chat`` and ``reply`` it has ``text``,
+    and ``to`` ("driver" or "recipient") says whose link goes with it.
+    """
+    notification_id = ids()
+    added = insert_once(
+        session,
+        Notification,
+        id=notification_id,
+        dedupe_key=dedupe_key(subject=subject, kind=kind, channel=channel, occasion=occasion),
+        kind=kind,
+        channel=channel,
+        occasion=occasion,
+        delivery_id=delivery_id,
+        route_id=route_id,
+        to_address=to_address,
+        locale=locale,
+        lane=RULES[kind].lane,
+        status=_S.DUE,
+        due_at=due_at or now,
+        useful_until=useful_until,
+        context=context,
+        created_at=now,
+        instead_of=instead_of,
+    )
+    return notification_id if added else None
+
+
+def claim(
+    session: Session,
+    *,
+    channel: Channel,
+    lanes: Sequence[Lane],
+    limit: int,
+    now: datetime,
+    elapsed: float,
+    lease: Lease,
+) -> list[str]:
+    """Take up to ``limit`` due rows for one attempt, lane by lane, and return their ids in order of urgency."""
+    taken: list[str] = []
+    for lane in lanes:
+        room = min(limit, MOST_CLAIMED) - len(taken)
+        if room <= 0:
+            break
+        due = _due(channel, now=now, elapsed=elapsed).where(Notification.lane == lane)
+        found = due.order_by(Notification.due_at, Notification.id).limit(room).with_for_update(skip_locked=True)
+        taken.extend(session.scalars(found))
+    if taken:
+        statement = update(Notification).where(Notification.id.in_(taken), Notification.status == _S.DUE)
+        session.execute(
+            statement.values(
+                status=_S.SENDING,
+                lease_owner=lease.owner,
+                lease_until=lease.until,
+                attempt=Notification.attempt + 1,
+                posting_since=None,
+                retry_after=None,
+            ).execution_options(synchronize_session=False)
+        )
+    return taken
+
+
+def has_due(session: Session, channel: Channel, *, now: datetime, elapsed: float) -> bool:
+    """Tell whether something could be claimed now."""
+    return bool(session.scalar(select(exists(_due(channel, now=now, elapsed=elapsed)))))
+
+
+def _due(channel: Channel, *, now: datetime, elapsed: float) -> Select[str]:
+    return select(Notification.id).where(
+        Notification.channel == channel,
+        Notification.status == _S.DUE,
+        Notification.due_at <= now,
+        or_(Notification.useful_until.is_(None), Notification.useful_until > now),
+        or_(Notification.retry_after.is_(None), Notification.retry_after <= elapsed),
+    )
+
+
+def still_mine(session: Session, ids: Iterable[str], owner: str) -> list[Notification]:
+    """Return, locked, those of the claimed rows that nothing has moved meanwhile."""
+    statement = select(Notification).where(
+        Notification.id.in_(list(ids)), Notification.status == _S.SENDING, Notification.lease_owner == owner
+    )
+    return list(session.scalars(statement.with_for_update()))
+
+
+def mark_posting(session: Session, ids: Sequence[str], owner: str, elapsed: float) -> None:
+    """Note that from now on the provider may see these rows: an expired lease is then ambiguous, not simply due."""
+    statement = update(Notification).where(
+        Notification.id.in_(ids), Notification.status == _S.SENDING, Notification.lease_owner == owner
+    )
+    session.execute(statement.values(posting_since=elapsed).execution_options(synchronize_session=False))
+
+
+def put_back(session: Session, notification_id: str, *, owner: str, retry_after: float | None, **columns: Any) -> bool:
+    """Make a claimed row due again after ``retry_after`` (machine seconds); False when it is not ours any more."""
+    statement = update(Notification).where(
+        Notification.id == notification_id, Notification.status == _S.SENDING, Notification.lease_owner == owner
+    )
+    values = {"lease_owner": None, "lease_until": None, "posting_since": None, "retry_after": retry_after, **columns}
+    result = session.execute(statement.values(status=_S.DUE, **values).execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
+
+
+def overdue(session: Session, *, now: datetime, limit: int = MOST_CLAIMED) -> list[Notification]:
+    """Return rows that nobody sent while they were useful."""
+    statement = select(Notification).where(Notification.status == _S.DUE, Notification.useful_until <= now)
+    return list(session.scalars(statement.order_by(Notification.useful_until).limit(limit)))
+
+
+def recover(session: Session, elapsed: float) -> int:
+    """Deal with leases that ran out and return how many: never posted is due again, the rest is ambiguous."""
+    expired = update(Notification).where(Notification.status == _S.SENDING, Notification.lease_until <= elapsed)
+    never_posted = session.execute(
+        expired.where(Notification.posting_since.is_(None))
+        .values(status=_S.DUE, lease_owner=None, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    maybe_posted = session.execute(
+        expired.where(Notification.posting_since.is_not(None))
+        .values(status=_S.AMBIGUOUS, retry_after=elapsed, reason="the sender stopped before the answer came")
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(never_posted, CursorResult)
+    assert isinstance(maybe_posted, CursorResult)
+    return never_posted.rowcount + maybe_posted.rowcount
+
+
+def withdraw(session: Session, notification_id: str, reason: str) -> bool:
+    """Take a row back that has not gone out; False when it has, or is going out now."""
+    return advance(session, notification_id, _S.WITHDRAWN, reason=reason)
