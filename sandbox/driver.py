@@ -63,6 +63,7 @@ class Driver:
         self._link: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._day_url = ""
         self.token = ""
+        self.is_under_way = False
         self.is_finished = False
         self.outcomes: dict[str, str] = {}
 
@@ -80,6 +81,7 @@ class Driver:
         self._expect(self.route.starts_at, f"{self.route.driver} starts route {self.route.name}")
         await self._clock.wait_until(self.route.starts_at)
         await self._tap_on_day("start")
+        self.is_under_way = True
         self._note("started the route")
         position_url = self._day_url.rsplit("/d/", 1)[0] + "/ingest/positions"
         sharing = asyncio.create_task(self.truck.share(position_url, lambda: self.token))
@@ -89,6 +91,7 @@ class Driver:
             self._note("finished the route")
         finally:
             sharing.cancel()
+            self.is_under_way = False
         self.is_finished = True
 
     async def _open(self, url: str) -> None:

@@ -51,7 +51,7 @@ class Outside:
         self._runner: web.AppRunner | None = None
         self.http_port = 0
 
-    async def start(self, *, http_port: int = 0, smtp_port: int = 0, more: Iterable[web.RouteDef] = ()) -> None:
+    async def start(self, *, http_port: int = 0, smtp_port: int = 0, more: Iterable[web.AbstractRouteDef] = ()) -> None:
         """Listen on 127.0.0.1 (0: a free port); ``more`` are routes of other parts, such as tiles."""
         app = web.Application()
         app.add_routes([*self.twilio.routes(), *self.routes(), *more])

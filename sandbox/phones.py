@@ -33,7 +33,7 @@ class PhonesPage:
         pages = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
         self._page, self._fragments = pages.get_template("phones.html"), pages.get_template("fragments.html").module
 
-    def routes(self) -> list[web.RouteDef | web.StaticDef]:
+    def routes(self) -> list[web.AbstractRouteDef]:
         return [
             web.get("/", self.show),
             web.get("/state", self.state),
@@ -59,7 +59,7 @@ class PhonesPage:
             tiles=list(_tiles()),
             trucks=self._trucks(),
             portal_url=self._portal_url,
-            map_size=(MAP_COLUMNS * 256, MAP_ROWS * 256),
+            map_middle=_map_middle(),
         )
         return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
 
@@ -175,6 +175,13 @@ def _map_corner() -> tuple[int, int]:
     """Return the world pixel of the map's upper left, on a tile's corner."""
     x, y = world_px((0.0, 0.0), MAP_ZOOM)
     return (round(x / 256) - MAP_COLUMNS // 2) * 256, (int(y / 256) - MAP_ROWS // 2) * 256
+
+
+def _map_middle() -> tuple[int, int]:
+    """Return the pixel of the page's map that is the town's middle."""
+    x, y = world_px((0.0, -40.0), MAP_ZOOM)
+    left, top = _map_corner()
+    return round(x - left), round(y - top)
 
 
 def _tiles() -> list[str]:

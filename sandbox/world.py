@@ -159,6 +159,17 @@ def free_port() -> int:
         return port
 
 
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on ``port`` of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 @contextmanager
 def start_valkey(data_dir: Path, *, port: int | None = None) -> Iterator[str]:
     """Run a Valkey server with its append-only file in ``data_dir``, and yield its ``redis://`` URL.

@@ -47,7 +47,7 @@ function show(state) {
     button.setAttribute("aria-pressed", String(Number(button.value) === clock.rate));
   byId("autopilot").setAttribute("aria-checked", String(state.autopilot));
   byId("autopilot").value = state.autopilot ? "0" : "1";
-  byId("give-back").hidden = !(state.taken && state.autopilot);
+  byId("give-back").hidden = !state.taken;
   moveTrucks(state.trucks);
   for (const [name, html] of Object.entries(state.fresh)) {
     if (name === "items") keepItems(html);
