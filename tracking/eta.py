@@ -10,6 +10,11 @@ from tracking.intervals import RatioQuantiles
 
 # An unknown stop's service time until history knows better (our choice; imports may bring their own).
 DEFAULT_SERVICE_S = 180.0
+# Seconds of driving that the usual pace is worth until history knows: between the 600 s that was best for buses and
+# the 2400 s that was best for taxis (reference/tracking.md 3).
+DEFAULT_TRUST_S = 1800.0
+# The sum of a few skewed service times is, in the middle, this share of one service less than the sum of their means.
+SKEW_SHARE = 0.2
 # A service that has gone on is expected to go on for at least this share of its usual time (tracking.md 6).
 LEAST_SERVICE_LEFT = 0.35
 
@@ -49,11 +54,13 @@ class Estimate:
 class EtaHistory:
     """What the company's completed routes teach. Times are seconds; paces are ratios to the travel engine's time.
 
-    ``service_by_driver`` is a ratio to the usual service time of the stop.
+    ``trust_s``: so many seconds of today's driving weigh as much as the usual pace. ``service_by_driver`` is a ratio to
+    the usual service time of the stop.
     """
 
     pace: float
     quantiles: RatioQuantiles
+    trust_s: float = DEFAULT_TRUST_S
     service_s: float = DEFAULT_SERVICE_S
     service_by_type: Mapping[str, float] = field(default_factory=dict)
     pace_by_driver: Mapping[str, float] = field(default_factory=dict)
@@ -80,6 +87,7 @@ class EtaHistory:
         return {
             "pace": self.pace,
             "ratios": [list(row) for row in self.quantiles.rows],
+            "trust_s": self.trust_s,
             "service_s": self.service_s,
             "service_by_type": dict(self.service_by_type),
             "pace_by_driver": dict(self.pace_by_driver),
@@ -92,6 +100,7 @@ class EtaHistory:
         return cls(
             pace=row["pace"],
             quantiles=RatioQuantiles(tuple(tuple(ratios) for ratios in row["ratios"])),
+            trust_s=row["trust_s"],
             service_s=row["service_s"],
             service_by_type=dict(row["service_by_type"]),
             pace_by_driver=dict(row["pace_by_driver"]),
@@ -135,13 +144,15 @@ def reach_all(start_at: float, ahead: Sequence[Ahead], *, pace: float) -> list[R
     """Return when each stop is reached, in one pass: legs at ``pace``, services, and waits for a window to open."""
     reaches = []
     clock = start_at
+    skew_s = 0.0
     for stop in ahead:
         clock += stop.leg_s * pace
         is_waiting = stop.opens_at is not None and clock < stop.opens_at
         if stop.opens_at is not None and is_waiting:
-            clock = stop.opens_at
-        reaches.append(Reach(clock, is_waiting))
+            clock, skew_s = stop.opens_at, 0.0
+        reaches.append(Reach(clock - skew_s, is_waiting))
         clock += stop.service_s
+        skew_s = SKEW_SHARE * stop.service_s
     return reaches
 
 

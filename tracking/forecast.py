@@ -59,7 +59,8 @@ def _reaches(state: RouteState, stops: Sequence[PlannedStop], start_at: float, o
         opens_at = stop.window_start_at.timestamp() if stop.window_start_at else None
         ahead.append(Ahead(leg_s, state.service_s(stop), opens_at))
         previous = stop
-    return reach_all(start_at, ahead, pace=state.pace.factor(state.pace_factor_prior, start_at))
+    pace = state.pace.factor(state.pace_factor_prior, trust_s=state.history.trust_s, now=start_at)
+    return reach_all(start_at, ahead, pace=pace)
 
 
 def _start(state: RouteState, now_s: float) -> tuple[float, LatLon]:

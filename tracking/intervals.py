@@ -58,6 +58,16 @@ def quantile(ordered: Sequence[float], level: float) -> float:
     return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
+def weighted_quantile(ordered: Sequence[tuple[float, float]], level: float) -> float:
+    """Return the quantile of sorted, non-empty (value, weight) pairs: the first value that reaches ``level``."""
+    left = level * sum(weight for _, weight in ordered)
+    for value, weight in ordered:
+        left -= weight
+        if left <= 0.0:
+            return value
+    return ordered[-1][0]
+
+
 @dataclass(slots=True)
 class Conformal:
     """Holds today's coverage near 80 %: each arrival tells how many of its predictions missed.

@@ -5,28 +5,34 @@ The nightly job calls this with the company's own routes, `portal replay --dev` 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import median
 
 from tracking.eta import DEFAULT_RATIOS, EtaHistory
 from tracking.geo import LatLon
-from tracking.intervals import LEVELS, RatioQuantiles, horizon_bin, quantile
+from tracking.intervals import LEVELS, RatioQuantiles, horizon_bin, quantile, weighted_quantile
 from tracking.itinerary import PlannedStop
 from tracking.play import play
 from tracking.runs import Run
 from tracking.travel import StraightLine
 
-# What a default is worth against what was observed (our choice): runs for a pace, services for a service time,
-# runs for a row of ratios.
+# What a default is worth against what was observed (our choice): runs for a pace, services for a service time, and for
+# a row of ratios the weight of runs, each weighing 1 / (its driver's runs + VEHICLE_RUNS).
 PACE_RUNS = 2.0
 SERVICES = 8.0
-RATIO_RUNS = 4.0
+RATIO_RUNS = 0.5
 # A driver's own pace or service time is believed by so many runs (our choice).
 DRIVER_RUNS = 6.0
 VEHICLE_RUNS = 2.0
 # A service longer than so many medians says little of the next one: it counts as that long (our choice).
 LONGEST_SERVICE = 3.0
 ROW_EVERY_S = 60.0
+# Seconds of driving that the usual pace may weigh. The first holds unless another is better by the margin: a few runs
+# tell them apart badly. They are tried on at most so many runs, and only from so many on (our choice).
+TRUSTS_S = (600.0, 1200.0, 2400.0)
+TRUST_MARGIN = 0.03
+TRUST_RUNS = 40
+LEAST_TRUST_RUNS = 10
 # Ratios of nearly nothing to nearly nothing say nothing.
 LEAST_PREDICTED_S = 20.0
 
@@ -38,15 +44,45 @@ def learn(runs: Iterable[Run], *, taps: bool = True) -> EtaHistory:
     Errors are measured on each vehicle with what the other vehicles teach, or they would look too small.
     """
     known = [run for run in runs if run.fixes]
-    history = _usual(known)
     by_vehicle: dict[str, list[Run]] = defaultdict(list)
     for run in known:
         by_vehicle[run.vehicle or run.run_id].append(run)
-    ratios: list[list[list[float]]] = []
-    for vehicle, own in by_vehicle.items():
-        others = [run for name, rows in by_vehicle.items() if name != vehicle for run in rows]
-        ratios.extend(run_ratios(run, _usual(others), taps=taps) for run in own)
-    return replace(history, quantiles=_quantiles(ratios))
+    held_out = [
+        _HeldOut(1.0 / (len(own) + VEHICLE_RUNS), run, _usual([other for other in known if other not in own]))
+        for own in by_vehicle.values()
+        for run in own
+    ]
+    trust_s = _best_trust_s(held_out, taps=taps)
+    ratios = [(part.weight, run_ratios(part.run, replace(part.usual, trust_s=trust_s), taps=taps)) for part in held_out]
+    return replace(_usual(known), trust_s=trust_s, quantiles=_quantiles(ratios))
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """One run, what it weighs, and what the other vehicles' runs teach."""
+
+    weight: float
+    run: Run
+    usual: EtaHistory
+
+
+def _best_trust_s(held_out: Sequence[_HeldOut], *, taps: bool) -> float:
+    """Return how much the usual pace should weigh: what was nearest to the truth; the default for a few runs."""
+    every = max(1, len(held_out) // TRUST_RUNS)
+    tried = held_out[::every]
+    if len(tried) < LEAST_TRUST_RUNS:
+        return EtaHistory.default().trust_s
+    errors = {
+        trust_s: sum(_error(part, trust_s, taps=taps) for part in tried) * (1.0 if number == 0 else 1.0 + TRUST_MARGIN)
+        for number, trust_s in enumerate(TRUSTS_S)
+    }
+    return min(TRUSTS_S, key=lambda trust_s: errors[trust_s])
+
+
+def _error(part: _HeldOut, trust_s: float, *, taps: bool) -> float:
+    bins = run_ratios(part.run, replace(part.usual, trust_s=trust_s), taps=taps, absolute=True)
+    errors = [error for row in bins for error in row]
+    return part.weight * sum(errors) / max(1, len(errors))
 
 
 def _usual(runs: Sequence[Run]) -> EtaHistory:
@@ -76,13 +112,7 @@ def _usual(runs: Sequence[Run]) -> EtaHistory:
 def _fair_median(paces: Sequence[tuple[str | None, float]]) -> float:
     """Return the median pace, a driver with n runs weighing n / (n + 2): the next run may well be another driver's."""
     runs = Counter(driver for driver, _ in paces)
-    weighted = sorted((pace, 1.0 / (runs[driver] + VEHICLE_RUNS)) for driver, pace in paces)
-    half = sum(weight for _, weight in weighted) / 2
-    for pace, weight in weighted:
-        half -= weight
-        if half <= 0.0:
-            return pace
-    return weighted[-1][0]
+    return weighted_quantile(sorted((pace, 1.0 / (runs[driver] + VEHICLE_RUNS)) for driver, pace in paces), 0.5)
 
 
 def _shrunk(seconds: Sequence[float], prior_s: float) -> float:
@@ -124,8 +154,11 @@ def _services(run: Run) -> list[tuple[PlannedStop, float]]:
     return found
 
 
-def run_ratios(run: Run, history: EtaHistory, *, taps: bool) -> list[list[float]]:
-    """Return actual over predicted remaining time of one replayed run, a list for each horizon bin."""
+def run_ratios(run: Run, history: EtaHistory, *, taps: bool, absolute: bool = False) -> list[list[float]]:
+    """Return actual over predicted remaining time of one replayed run, a list for each horizon bin.
+
+    With ``absolute``, the seconds between them.
+    """
     bins: list[list[float]] = [[] for _ in DEFAULT_RATIOS]
     truth = {stop.stop_id: visit.arrived_at for stop, visit in zip(run.stops, run.truth, strict=True)}
     last = None
@@ -138,25 +171,23 @@ def run_ratios(run: Run, history: EtaHistory, *, taps: bool) -> list[list[float]
             predicted_s = (estimate.eta_at - moment.now).total_seconds()
             if arrived_at is None or arrived_at <= moment.now or predicted_s < LEAST_PREDICTED_S:
                 continue
-            ratio = (arrived_at - moment.now).total_seconds() / predicted_s
-            bins[horizon_bin(predicted_s)].append(ratio)
+            actual_s = (arrived_at - moment.now).total_seconds()
+            value = abs(actual_s - predicted_s) if absolute else actual_s / predicted_s
+            bins[horizon_bin(predicted_s)].append(value)
     return bins
 
 
-def _quantiles(runs: Sequence[Sequence[Sequence[float]]]) -> RatioQuantiles:
-    """Return the ratios' quantiles by bin, every run weighing the same, shrunk to the default."""
+def _quantiles(runs: Sequence[tuple[float, Sequence[Sequence[float]]]]) -> RatioQuantiles:
+    """Return the ratios' quantiles by bin from (weight, ratios by bin) of each run, shrunk to the default."""
     rows: list[tuple[float, ...]] = []
     for number, default in enumerate(DEFAULT_RATIOS):
-        own = [run[number] for run in runs if run[number]]
-        if not own:
-            rows.append(default)
-            continue
+        own = [(weight, sorted(bins[number])) for weight, bins in runs if bins[number]]
         # Fifty quantiles stand for each run, so that a long run does not outweigh a short one.
-        pooled = sorted(quantile(sorted(ratios), (k + 0.5) / 50) for ratios in own for k in range(50))
-        weight = len(own) / (len(own) + RATIO_RUNS)
+        pooled = sorted((quantile(ratios, (k + 0.5) / 50), weight) for weight, ratios in own for k in range(50))
+        trust = sum(weight for weight, _ in own) / (sum(weight for weight, _ in own) + RATIO_RUNS)
         rows.append(
             tuple(
-                weight * quantile(pooled, level) + (1 - weight) * usual
+                trust * weighted_quantile(pooled, level) + (1 - trust) * usual if pooled else usual
                 for level, usual in zip(LEVELS, default, strict=True)
             )
         )

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Seconds of driving that the prior is worth (reference/tracking.md 6), and the half-life of what was driven: 1800 s was
-# as right as the 900 s of tracking.md on the development runs, and calmer.
-PRIOR_S = 600.0
+# The half-life of what was driven: 1800 s was as right as the 900 s of tracking.md on the development runs, and calmer.
 HALF_LIFE_S = 1800.0
 # An arrival is back-dated by less than this; until then a piece of driving can still be taken back.
 SETTLE_S = 900.0
@@ -53,15 +51,18 @@ class Pace:
         """Forget the driving after ``since``: the truck was standing at a stop."""
         self.pieces = [piece for piece in self.pieces if piece[0] <= since]
 
-    def factor(self, prior: float, now: float) -> float:
-        """Return real seconds for each engine second, shrunk to ``prior``; between a third and three times it."""
+    def factor(self, prior: float, *, trust_s: float, now: float) -> float:
+        """Return real seconds for each engine second, between a third and three times ``prior``.
+
+        It is shrunk to ``prior``, which weighs as much as ``trust_s`` seconds of driving.
+        """
         kept = _kept(now - self.settled_at)
         driven_s, engine_s = self.driven_s * kept, self.engine_s * kept
         for until, piece_s, piece_engine_s in self.pieces:
             kept = _kept(now - until)
             driven_s += piece_s * kept
             engine_s += piece_engine_s * kept
-        shrunk = (PRIOR_S + driven_s) / max(PRIOR_S / prior + engine_s, 1.0)
+        shrunk = (trust_s + driven_s) / max(trust_s / prior + engine_s, 1.0)
         return min(max(shrunk, prior / 3), prior * 3)
 
     def dump(self) -> list[Any]:
