@@ -115,12 +115,12 @@ class Cast:
         for driver in self.drivers:
             if driver.route.driver_phone != number:
                 continue
-            found = DRIVER_LINK.search(body)
-            if found is not None:
+            if any(words in body for words in CHAT):
+                if left := self._answers_left.get(number, MOST_ANSWERS):
+                    self._answers_left[number] = left - 1
+                    self._spawn(self._answer(driver))
+            elif (found := DRIVER_LINK.search(body)) is not None:
                 driver.give_link(found.group())
-            elif any(words in body for words in CHAT) and self._answers_left.get(number, MOST_ANSWERS):
-                self._answers_left[number] = self._answers_left.get(number, MOST_ANSWERS) - 1
-                self._spawn(self._answer(driver))
 
     async def _answer(self, driver: Driver) -> None:
         """Answer what a recipient or support asked the driver, at the next calm moment."""

@@ -87,6 +87,7 @@ class Driver:
         sharing = asyncio.create_task(self.truck.share(position_url, lambda: self.token))
         try:
             await self._serve_all()
+            await self.truck.caught_up()
             await self._tap_on_day("finish")
             self._note("finished the route")
         finally:
@@ -109,15 +110,19 @@ class Driver:
 
     async def _load(self) -> None:
         """Tick everything as loaded, but for what is missing today."""
-        for count in range(1, MOST_LOADED):
+        asked: set[str] = set()
+        while len(asked) < MOST_LOADED:
             await self._autopilot.wait(self.route.driver_phone)
             page = await self._day()
-            loaded, missing = page.form("loaded"), page.form("not-loaded")
-            if loaded is None:
+            left = [form for form in page.forms if form.name == "loaded" and form.action not in asked]
+            if not left:
                 break
-            is_missing = missing is not None and count == self._trouble.leaves_behind
-            form = missing if is_missing and missing is not None else loaded
-            await self._tap(page, form, {"note": "Not on the shelf"} if is_missing else {})
+            asked.add(left[0].action)
+            missing = page.form("not-loaded")
+            if missing is not None and len(asked) == self._trouble.leaves_behind:
+                await self._tap(page, missing, {"reason": "Not on the shelf"})
+            else:
+                await self._tap(page, left[0], {})
         self._note("loaded the van")
 
     async def _serve_all(self) -> None:
@@ -193,17 +198,17 @@ class Driver:
             self._note(f"could not deliver at {address}")
         elif delivered is not None:
             name = drops[0].person.name if drops else "Neighbor"
-            await self._tap(page, delivered, self._proof(name), photo=self._photo())
+            receivers = delivered.choices.get("receiver", [""])
+            proof = self._proof(name, self._rng.choice(receivers))
+            await self._tap(page, delivered, proof, photo=doorstep_photo(self._rng))
             self._outcome(drops, "delivered")
             self._note(f"delivered at {address}")
 
-    def _proof(self, name: str) -> dict[str, str]:
+    def _proof(self, name: str, receiver: str) -> dict[str, str]:
+        """Return who took it: half of the time with a signature, else one of the page's answers."""
         if self._rng.random() < 0.5:
             return {"received_by": name.split()[0], "signature": signature(name, self._rng)}
-        return {"received_by": name.split()[0] if self._rng.random() < 0.4 else ""}
-
-    def _photo(self) -> bytes:
-        return doorstep_photo(self._rng)
+        return {"receiver": receiver}
 
     def _find(self, page: Page) -> tuple[Place | None, Stop | None]:
         """Return where this stop is, by the address on its page, and the plan's stop if it was planned."""

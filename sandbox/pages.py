@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 
 @dataclass
 class Form:
-    """One form. ``name`` is its ``data-form``; ``fields`` are what it sends when nobody touches it."""
+    """One form. ``name`` is its ``data-form``, or the last word of its address.
+
+    ``fields`` are what it sends when nobody touches it.
+    """
 
     name: str
     action: str
@@ -56,7 +60,7 @@ class _Reader(HTMLParser):
         if tag == "body":
             self.body = given
         elif tag == "form":
-            self._form = Form(given.get("data-form", ""), given.get("action", ""))
+            self._form = Form(given.get("data-form") or _last_word(given.get("action", "")), given.get("action", ""))
             self.forms.append(self._form)
         elif tag == "a" and "data-stop" in given:
             self.stops.setdefault(given["data-stop"], given.get("href", ""))
@@ -114,3 +118,7 @@ class _Reader(HTMLParser):
             self._form.fields[self._textarea] += data
         elif not self._silent:
             self.text.append(data)
+
+
+def _last_word(action: str) -> str:
+    return urlsplit(action).path.rstrip("/").rsplit("/", 1)[-1]

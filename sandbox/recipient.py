@@ -16,7 +16,7 @@ from sandbox.visitor import PortalAway, Visitor
 
 LINK = re.compile(r"https?://[^\s\"'<>]+/t/[A-Za-z0-9_.\-]+")
 RATING_QUESTION = re.compile(r"\b1\b.{0,14}\b5\b")
-COMING_NEXT = re.compile(r"\bnext\b|\bsiguiente|pr[oó]xim", re.IGNORECASE)
+COMING_NEXT = re.compile(r"you are next|es su turno", re.IGNORECASE)
 RETRIES, RETRY_S = 5, 2.0
 
 RATINGS = {
@@ -27,7 +27,7 @@ RATINGS = {
     Part.GATE: ("4 all good", "4 todo bien"),
     Part.UNHAPPY: ("2 left in the rain", "2 llego mojado"),
 }
-PAGE_RATING = ("5", "Friendly driver, right on time.", "Muy puntual, gracias.")
+PAGE_SCORE, PAGE_COMMENT = "5", ("Friendly driver, right on time.", "Muy puntual, gracias.")
 CHAT = ("I'm home, please ring twice", "Estoy en casa, toque dos veces por favor")
 NOTE = ("Gate code 4711. The side gate sticks, push hard.", "Clave del porton 4711. Empuje fuerte.")
 
@@ -103,9 +103,10 @@ class Recipient:
         page = await self._open(self.link)
         form = page.form("rating") if page is not None else None
         if page is not None and form is not None and not self.rating:
-            score, *comments = PAGE_RATING
-            self.rating = score
-            await self._submit(page, "rating", {"score": score, "comment": self._word((comments[0], comments[1]))})
+            self.rating = PAGE_SCORE
+            after = await self._submit(page, "rating", {"score": PAGE_SCORE})
+            if after is not None and after.form("rating") is not None:
+                await self._submit(after, "rating", {"comment": self._word(PAGE_COMMENT)})
 
     async def _leave_note(self) -> None:
         page = await self._open(self.link)
@@ -127,17 +128,19 @@ class Recipient:
                 await asyncio.sleep(RETRY_S)
         return None
 
-    async def _submit(self, page: Page, name: str, values: dict[str, str]) -> None:
+    async def _submit(self, page: Page, name: str, values: dict[str, str]) -> Page | None:
+        """Send a form of the page; return the page that follows, None when that was not to be."""
         form = page.form(name)
         if form is None:
             self._note(f"found no form to send: {name}", 0)
-            return
+            return None
         try:
             answer = await self._visitor.submit(page, form, values)
         except PortalAway:
             self._note(f"could not send: {name}", 0)
-        else:
-            self._note(f"sent on the page: {name}", answer.status)
+            return None
+        self._note(f"sent on the page: {name}", answer.status)
+        return answer
 
     def _word(self, words: tuple[str, str]) -> str:
         return words[1] if self.drop.person.locale == "es" else words[0]

@@ -15,6 +15,7 @@ FIX_EVERY_S = 10.0  # day seconds
 POST_EVERY_S = 0.5  # machine seconds; at high speed several fixes go together
 BATCH = 400  # the portal takes 500
 REFUSED_REST_S = 5.0
+CATCH_UP_LOOKS = 60
 
 
 class Truck:
@@ -28,6 +29,7 @@ class Truck:
         self._drives: list[tuple[datetime, Drive]] = [(datetime.min.replace(tzinfo=UTC), standing(start))]
         self._silences: list[tuple[datetime, datetime]] = []
         self.posted = 0
+        self._seen_until = clock.now()
 
     def send_off(self, drive: Drive) -> datetime:
         """Set off now; return when it will have arrived."""
@@ -59,7 +61,17 @@ class Truck:
                 next_at += timedelta(seconds=FIX_EVERY_S)
             if self.has_signal(now):
                 await self._post(url, token(), waiting)
+            if not waiting:
+                self._seen_until = now
             await asyncio.sleep(POST_EVERY_S)
+
+    async def caught_up(self) -> None:
+        """Return once everything up to now has been posted; at once after a while without an answer."""
+        now = self._clock.now()
+        for _ in range(CATCH_UP_LOOKS):
+            if self._seen_until >= now:
+                return
+            await asyncio.sleep(POST_EVERY_S / 5)
 
     async def _post(self, url: str, token: str, waiting: list[dict[str, object]]) -> None:
         """Post what waits, oldest first; what could not be posted keeps waiting."""

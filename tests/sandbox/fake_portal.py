@@ -30,6 +30,7 @@ class FakePortal:
             [
                 web.get("/d/", self.day),
                 web.post("/d/do/{what}", self.do),
+                web.post("/d/{reference}/do/{what}", self.do),
                 web.get("/d/{token}", self.gate),
                 web.post("/d/{token}", self.open),
                 web.get("/d/stops/{number}", self.stop),
@@ -56,19 +57,19 @@ class FakePortal:
         forms = ""
         for drop in drops:
             if drop.reference not in self.loaded:
-                hidden = f'<input type="hidden" name="reference" value="{drop.reference}">'
-                forms += f'<form method="post" action="/d/do/loaded" data-form="loaded">{hidden}</form>'
-                forms += f'<form method="post" action="/d/do/missing" data-form="not-loaded">{hidden}</form>'
+                base = f"/d/{drop.reference}/do"
+                forms += f'<form method="post" action="{base}/loaded" data-form="loaded"></form>'
+                forms += f'<form method="post" action="{base}/missing" data-form="not-loaded"></form>'
         name = "finish" if self.started else "start"
         forms += f'<form method="post" action="/d/do/{name}" data-form="{name}"><button>Go</button></form>'
         links = "".join(f'<a href="/d/stops/{s.sequence}" data-stop="{s.sequence}">Stop</a>' for s in self.route.stops)
         return page(forms + links, 'data-device-token="dev-1"')
 
     async def do(self, request):
-        form, what = await request.post(), request.match_info["what"]
+        what = request.match_info["what"]
         assert request.headers["Origin"] == f"http://127.0.0.1:{self.port}"
         if what in {"loaded", "missing"}:
-            self.loaded[form["reference"]] = what
+            self.loaded[request.match_info["reference"]] = what
         self.started |= what == "start"
         self.finished |= what == "finish"
         raise web.HTTPSeeOther("/d/")

@@ -124,7 +124,7 @@ def test_recipients_answer_each_in_their_way(plan, tmp_path):
                 portal.outcomes[drop.reference] = {"what": "delivered"}
                 link = f"{base}/t/{drop.reference}"
                 if drop.phone:
-                    text(outside, drop.phone, f"You are next, about 15 minutes. {link}")
+                    text(outside, drop.phone, f" you are next! Rosalie will be with you soon. {link}")
                     text(outside, drop.phone, "Delivered. How was it? Reply 1 to 5.")
                 else:
                     outside.journal.add("mail", to=drop.email, text=f"Delivered. {link}", subject="", html="")
