@@ -1,0 +1,223 @@
+"""One transaction of the fix consumer: history in bulk, each route's engine, what pages show; then what to tell."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from tracking.arrivals import mark_stops, write_arrivals
+from tracking.deliveries import DeliveryStatus
+from tracking.drivers import Driver
+from tracking.eta import EtaHistory
+from tracking.facts import Fact, delivery_changed, place_moved, route_changed
+from tracking.fix_entries import Batch, DriverFix
+from tracking.fixes import FixStatus
+from tracking.geo import LatLon
+from tracking.live_state import DEFAULT_RULES, place_json, seen_by
+from tracking.local_time import local_day
+from tracking.positions import Position
+from tracking.progress import StopEvent
+from tracking.publishing import Publisher
+from tracking.routes import Route, RouteStatus
+from tracking.under_way import UnderWay, keep, look
+from tracking.visibility import VisibilityRules
+
+# A planned route that should have started is looked at without fixes for so long: the plan slips with it (our choice).
+LATE_START = timedelta(hours=4)
+# So many hidden deliveries are remembered; forgetting them tells a few pages once more what they know.
+MOST_HIDDEN = 100_000
+
+
+@dataclass(slots=True)
+class Told:
+    """What to tell after commit: facts for pages, lines for the fleet map, and whether messages must be planned."""
+
+    facts: list[Fact] = field(default_factory=list)
+    fleet: list[str] = field(default_factory=list)
+    is_dirty: bool = False
+
+
+class Batches:
+    """Takes batches of fixes into the record. Remembers who is shown a truck, to tell them once when it is hidden."""
+
+    def __init__(
+        self,
+        ids: Callable[[], str],
+        *,
+        history: EtaHistory | None = None,
+        rules: VisibilityRules = DEFAULT_RULES,
+    ) -> None:
+        self._ids = ids
+        self._history = history or EtaHistory.default()
+        self._rules = rules
+        self._publisher = Publisher()
+        self._hidden: set[str] = set()
+
+    def take(self, session: Session, batch: Batch, *, now: datetime) -> Told:
+        """Take the fixes into the record. The same batch again changes nothing: it was cut off before it was done."""
+        known = set(session.scalars(select(Driver.id).where(Driver.id.in_(batch.fixes))))
+        routes = active_routes(session, known, now)
+        told = Told()
+        rows: list[dict[str, Any]] = []
+        by_route: dict[str, list[DriverFix]] = {route_id: [] for route_id in batch.route_ids}
+        for driver_id in sorted(known):
+            route = routes.get(driver_id)
+            if route is None:
+                rows += [_row(fix, None, FixStatus.STORED) for fix in batch.fixes[driver_id]]
+            else:
+                by_route.setdefault(route.id, []).extend(batch.fixes[driver_id])
+        for route_id in sorted(by_route):
+            rows += self._route(session, route_id, by_route[route_id], told, now=now)
+        insert_positions(session, rows)
+        return told
+
+    def look_again(self, session: Session, route_id: str, *, now: datetime) -> Told:
+        """Bring one route up to ``now`` without a fix: a silent truck's promise moves on too."""
+        told = Told()
+        self._route(session, route_id, [], told, now=now)
+        return told
+
+    def _route(
+        self, session: Session, route_id: str, fixes: Sequence[DriverFix], told: Told, *, now: datetime
+    ) -> list[dict[str, Any]]:
+        """Take one route's fixes, add to ``told``, and return the rows for its history."""
+        seen = look(session, route_id, now=now, history=self._history)
+        if seen is None:
+            return []
+        if seen.route.status is RouteStatus.PLANNED:
+            rows = [_row(fix, route_id, FixStatus.STORED) for fix in fixes]
+            events: list[StopEvent] = []
+        elif seen.route.status is RouteStatus.STARTED:
+            rows, events = _accept(seen, fixes)
+        else:
+            self._tell_places(seen, told, now=now)
+            return [_row(fix, None, FixStatus.STORED) for fix in fixes]
+        moved = write_arrivals(session, seen, events, now=now, ids=self._ids)
+        shown = self._publisher.write(session, seen, now=now)
+        mark_stops(seen, events)
+        keep(session, seen)
+        if seen.route.status is RouteStatus.PLANNED and fixes and seen.state is not None:
+            newest = max((fix.fix for fix in fixes), key=lambda fix: fix.at)
+            if seen.state.last_fix_at is None or seen.state.last_fix_at < newest.at:
+                seen.state.last_lat, seen.state.last_lon = newest.lat, newest.lon
+                seen.state.last_heading_deg = newest.heading_deg
+                seen.state.last_fix_at, seen.state.last_received_at = newest.at, newest.received_at
+        session.flush()
+        changed = dict.fromkeys([*moved, *shown.delivery_ids])
+        told.facts += [delivery_changed(delivery_id) for delivery_id in changed]
+        if changed or events or seen.is_new_plan:
+            told.facts.append(route_changed(route_id))
+        told.is_dirty |= shown.is_dirty or bool(moved)
+        self._tell_places(seen, told, now=now)
+        if fixes:
+            told.fleet.append(fleet_line(seen))
+        return rows
+
+    def _tell_places(self, seen: UnderWay, told: Told, *, now: datetime) -> None:
+        """Tell each recipient what they may see of the truck; nothing, once, when it becomes hidden."""
+        if len(self._hidden) > MOST_HIDDEN:
+            self._hidden.clear()
+        fixes = seen.progress.recent_fixes
+        places = {stop.id: LatLon(stop.lat, stop.lon) for stop in seen.stops}
+        is_started = seen.route.status is RouteStatus.STARTED
+        for delivery in seen.deliveries:
+            truck = None
+            if is_started and delivery.status is DeliveryStatus.OUT_FOR_DELIVERY:
+                others = [place for stop_id, place in places.items() if stop_id != delivery.stop_id]
+                truck = seen_by(delivery, fixes=fixes, other_stops=others, now=now, rules=self._rules)
+            if truck is not None:
+                self._hidden.discard(delivery.id)
+                told.facts.append(place_moved(delivery.id, place_json(truck)))
+            elif delivery.id not in self._hidden:
+                self._hidden.add(delivery.id)
+                told.facts.append(place_moved(delivery.id, None))
+
+
+def _accept(seen: UnderWay, fixes: Sequence[DriverFix]) -> tuple[list[dict[str, Any]], list[StopEvent]]:
+    rows = []
+    events: list[StopEvent] = []
+    for each in fixes:
+        outcome = seen.progress.accept(each.fix)
+        events += outcome.events
+        rows.append(_row(each, seen.route.id, outcome.status))
+    return rows, events
+
+
+def active_routes(session: Session, driver_ids: set[str], now: datetime) -> dict[str, Route]:
+    """Return each driver's route: the one started last, else today's next planned one."""
+    statement = select(Route).where(
+        Route.driver_id.in_(driver_ids), Route.status.in_((RouteStatus.STARTED, RouteStatus.PLANNED))
+    )
+    day = timedelta(days=1)
+    near = statement.where(
+        (Route.status == RouteStatus.STARTED) | Route.service_on.between(now.date() - day, now.date() + day)
+    )
+    found: dict[str, Route] = {}
+    for route in session.scalars(near.order_by(Route.planned_start_at.desc(), Route.id)):
+        if route.status is RouteStatus.PLANNED and route.service_on != local_day(now, route.zone):
+            continue
+        held = found.get(route.driver_id)
+        if held is None or _ranks_before(route, held):
+            found[route.driver_id] = route
+    return found
+
+
+def _ranks_before(route: Route, other: Route) -> bool:
+    if route.status is not other.status:
+        return route.status is RouteStatus.STARTED
+    if route.started_at is not None and other.started_at is not None:
+        return route.started_at > other.started_at
+    return route.planned_start_at < other.planned_start_at
+
+
+def routes_to_look_at(session: Session, now: datetime) -> list[str]:
+    """Return the routes under way, and planned ones that should have started and have not."""
+    late = (Route.status == RouteStatus.PLANNED) & Route.planned_start_at.between(now - LATE_START, now)
+    return list(session.scalars(select(Route.id).where((Route.status == RouteStatus.STARTED) | late)))
+
+
+def insert_positions(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Add fixes to history; one that is there already stays as it is. Core, because it is the bulk of all writes."""
+    if not rows:
+        return
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(Position).on_conflict_do_nothing(index_elements=["driver_id", "at"])
+    session.execute(statement, rows)
+
+
+def _row(each: DriverFix, route_id: str | None, status: FixStatus) -> dict[str, Any]:
+    fix = each.fix
+    return {
+        "driver_id": each.driver_id,
+        "route_id": route_id,
+        "at": fix.at,
+        "received_at": fix.received_at,
+        "lat": fix.lat,
+        "lon": fix.lon,
+        "accuracy_m": fix.accuracy_m,
+        "speed_mps": fix.speed_mps,
+        "heading_deg": fix.heading_deg,
+        "status": status.value,
+        "source": each.source,
+    }
+
+
+def fleet_line(seen: UnderWay) -> str:
+    """Return a truck's last fix as staff see it: JSON with ids, place, ``at`` (ISO 8601) and stops left."""
+    state = seen.state
+    assert state is not None
+    place = {
+        "route_id": seen.route.id,
+        "driver_id": seen.route.driver_id,
+        "lat": state.last_lat,
+        "lon": state.last_lon,
+        "heading": state.last_heading_deg,
+        "at": state.last_fix_at.isoformat() if state.last_fix_at else None,
+        "stops_left": sum(stop.stops_before is not None and stop.arrived_at is None for stop in seen.stops),
+    }
+    return json.dumps(place, separators=(",", ":"))

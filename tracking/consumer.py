@@ -1,0 +1,195 @@
+"""The fix consumer: waits on the stream of fixes, brings routes up to date, acknowledges, then tells the pages.
+
+One loop is active, under a lease in Redis. Two at once would do no harm, only work: a route's rows are locked while it
+is looked at, and the same fix twice changes nothing. A killed one leaves its entries pending; the next one, who bears
+the same name in the group, begins with them. What has been committed but not acknowledged comes twice.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+from sqlalchemy.exc import OperationalError
+
+from tracking.batches import Batches, Told, routes_to_look_at
+from tracking.clocks import Clock
+from tracking.eta import EtaHistory
+from tracking.facts import FLEET_CHANNEL, publish
+from tracking.fix_entries import read_batch
+from tracking.fix_stream import STREAM
+from tracking.live_state import DEFAULT_RULES
+from tracking.storage import Database
+from tracking.visibility import VisibilityRules
+
+GROUP = "tracker"
+NAME = "consumer"
+LEASE_KEY = "portal:consumer:lease"
+BEAT_KEY = "portal:beat:consumer"
+ASIDE = "portal:fixes:aside"  # entries that stopped the loop again and again, kept for a person to look at
+LEASE_MS = 10_000
+BLOCK_MS = 1_000
+BATCH = 500
+TICK_S = 30.0
+DAY_TICK = timedelta(minutes=1)  # of day time, where a demo runs it faster than the machine's
+LEAST_TICK_S = 2.0
+RETRY_S = 1.0
+# An entry read this often without an acknowledgement is read alone; a few times more, and it is put aside.
+SUSPECT_READS = 3
+MOST_READS = 6
+
+Entries = list[tuple[bytes, Mapping[bytes, bytes] | None]]
+
+log = structlog.get_logger()
+
+
+class Consumer:
+    """One fix consumer. ``wake`` is called after a commit that left plans of notifications to be made."""
+
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        clock: Clock,
+        ids: Callable[[], str],
+        *,
+        wake: Callable[[], None],
+        history: EtaHistory | None = None,
+        rules: VisibilityRules = DEFAULT_RULES,
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._clock = clock
+        self._ids = ids
+        self._wake = wake
+        self._batches = Batches(ids, history=history, rules=rules)
+        self._token = ids().encode()
+        self._has_pending = True
+        self._ticked_s = float("-inf")
+        self._ticked_at: datetime | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set. A Redis or database that is away is waited for."""
+        while not stop.is_set():
+            try:
+                if not self.hold_lease():
+                    self._has_pending = True
+                    stop.wait(RETRY_S)
+                    continue
+                self._redis.set(BEAT_KEY, repr(self._clock.elapsed()))
+                self.step()
+            except (RedisError, OperationalError) as error:
+                log.warning("fix consumer waits", error=type(error).__name__)
+                self._has_pending = True
+                stop.wait(RETRY_S)
+        self._give_lease_back()
+
+    def step(self, block_ms: int = BLOCK_MS) -> int:
+        """Take what waits on the stream, tick when it is time, and return how many entries were taken."""
+        entries = self._read(block_ms)
+        if entries:
+            self._take(entries)
+        if self._is_tick_due():
+            self.tick()
+        return len(entries)
+
+    def tick(self) -> None:
+        """Bring every route under way up to now, each in a transaction of its own."""
+        now = self._clock.now()
+        self._ticked_s, self._ticked_at = self._clock.elapsed(), now
+        with self._database.reading() as session:
+            route_ids = routes_to_look_at(session, now)
+        for route_id in route_ids:
+            with self._database.writing() as session:
+                told = self._batches.look_again(session, route_id, now=now)
+            self._tell(told)
+        self.hold_lease()
+
+    def hold_lease(self) -> bool:
+        """Take the lease or make it last longer; False while another consumer has it."""
+        if self._redis.set(LEASE_KEY, self._token, nx=True, px=LEASE_MS):
+            return True
+        if self._redis.get(LEASE_KEY) != self._token:
+            return False
+        self._redis.pexpire(LEASE_KEY, LEASE_MS)
+        return True
+
+    def _give_lease_back(self) -> None:
+        try:
+            if self._redis.get(LEASE_KEY) == self._token:
+                self._redis.delete(LEASE_KEY)
+        except RedisError as error:
+            log.warning("lease of the fix consumer runs out by itself", error=type(error).__name__)
+
+    def _is_tick_due(self) -> bool:
+        passed_s = self._clock.elapsed() - self._ticked_s
+        if passed_s >= TICK_S or self._ticked_at is None:
+            return True
+        return passed_s >= LEAST_TICK_S and abs(self._clock.now() - self._ticked_at) >= DAY_TICK
+
+    def _read(self, block_ms: int) -> Entries:
+        """Return entries left pending first, then new ones; after a flush the group is made again."""
+        try:
+            if self._has_pending:
+                entries = self._read_group("0", self._pending_count(), None)
+                self._has_pending = bool(entries)
+                if entries:
+                    return entries
+            return self._read_group(">", BATCH, block_ms)
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            self._make_group()
+            return self._read_group(">", BATCH, block_ms)
+
+    def _read_group(self, since: str, count: int, block_ms: int | None) -> Entries:
+        answer: Any = self._redis.xreadgroup(GROUP, NAME, {STREAM: since}, count=count, block=block_ms)
+        if isinstance(answer, dict):
+            found = answer.get(STREAM.encode()) or answer.get(STREAM) or []
+            return [entry for part in found for entry in part]
+        return list(answer[0][1]) if answer else []
+
+    def _make_group(self) -> None:
+        """Start from the first entry there is: what came in between a flush and now is not lost."""
+        try:
+            self._redis.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def _pending_count(self) -> int:
+        """Return how many pending entries to read: one alone when they have stopped the loop before."""
+        pending: Any = self._redis.xpending_range(STREAM, GROUP, min="-", max="+", count=BATCH, consumername=NAME)
+        tired = [entry["message_id"] for entry in pending if entry["times_delivered"] >= MOST_READS]
+        for entry_id in tired[:1]:
+            self._put_aside(entry_id)
+        return 1 if any(entry["times_delivered"] >= SUSPECT_READS for entry in pending) else BATCH
+
+    def _put_aside(self, entry_id: bytes) -> None:
+        found: Any = self._redis.xrange(STREAM, min=entry_id, max=entry_id)
+        pipe = self._redis.pipeline(transaction=True)
+        for _, fields in found:
+            pipe.xadd(ASIDE, fields, maxlen=1000)
+        pipe.xack(STREAM, GROUP, entry_id)
+        pipe.execute()
+        log.error("fix put aside", entry=entry_id.decode())
+
+    def _take(self, entries: Entries) -> None:
+        batch = read_batch(entries)
+        with self._database.writing() as session:
+            told = self._batches.take(session, batch, now=self._clock.now())
+        self._redis.xack(STREAM, GROUP, *batch.entry_ids)
+        self._tell(told)
+
+    def _tell(self, told: Told) -> None:
+        publish(self._redis, told.facts)
+        try:
+            for line in told.fleet:
+                self._redis.publish(FLEET_CHANNEL, line)
+        except RedisError as error:
+            log.warning("fleet not told", error=type(error).__name__)
+        if told.is_dirty:
+            self._wake()
