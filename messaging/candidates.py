@@ -65,4 +65,4 @@ def _spoken_of(session: Session, ids: Sequence[str], address: str) -> dict[str, 
         )
         .group_by(Notification.delivery_id)
     )
-    return {delivery_id: at for delivery_id, at in session.execute(statement).tuples() if delivery_id and at}
+    return {delivery_id: at for delivery_id, at in session.execute(statement) if delivery_id and at}

@@ -130,7 +130,7 @@ def mark_seen(session: Session, delivery_id: str, *, reader: Voice, now: datetim
     )
     if reader is not Voice.SUPPORT:
         statement = statement.where(ChatMessage.is_internal.is_(False))
-    fresh = session.execute(statement).tuples().all()
+    fresh = session.execute(statement).all()
     if not fresh:
         return False
     line_ids = [line_id for line_id, _ in fresh]

@@ -159,7 +159,7 @@ def _unread(session: Session, ids: list[str]) -> dict[str, int]:
         )
         .group_by(ChatMessage.conversation_id)
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def _row(row: Any, last: dict[str, ChatMessage], unread: dict[str, int], cases: set[str]) -> InboxRow:

@@ -10,6 +10,7 @@ from messaging.chat_lines import ChatMessage, Voice, first_name, plain_line
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus, advance, dedupe_key
 from messaging.outbox import queue
+from messaging.reply_texts import language_of
 from tracking.deliveries import Delivery
 
 # How long a line waits to be seen on the page before it goes out as a text (issue 5 part 5; the second is our choice).
@@ -117,8 +118,9 @@ def _to_recipient(
     if address is None:
         return None
     is_driver = line.voice is Voice.DRIVER
+    language = language_of(delivery.locale)
     author = first_name(delivery.stop.route.driver.name) if is_driver else ""
-    prefix = f"{author} ({_DRIVER_WORD.get(delivery.locale[:2], 'driver')}): " if is_driver else ""
+    prefix = f"{author} ({_DRIVER_WORD[language]}): " if is_driver else f"{_SUPPORT_WORD[language]}: "
     return queue(
         session,
         kind=Kind.CHAT,
@@ -142,3 +144,4 @@ def _to_recipient(
 
 
 _DRIVER_WORD = {"en": "driver", "es": "conductor"}
+_SUPPORT_WORD = {"en": "Support", "es": "Soporte"}

@@ -103,7 +103,7 @@ def _assumptions(session: Session, lines: Sequence[ChatMessage]) -> dict[str, st
         return {}
     rows = session.execute(
         select(InboundMessage.id, InboundMessage.assumed).where(InboundMessage.id.in_(wanted))
-    ).tuples()
+    )
     return dict(rows.all())
 
 
