@@ -74,7 +74,7 @@ class Tongue:
             lo = lo[: lo_half.start()]
         return lo, hi
 
-    def date(self, on: date) -> str:
+    def date_name(self, on: date) -> str:
         """Return weekday, day and month: ``Tuesday, November 24``."""
         pattern = _YEAR_AT_THE_END.sub("", self._formats.date_formats["full"].pattern)
         return format_date(on, pattern, locale=self._formats)
@@ -83,7 +83,7 @@ class Tongue:
         """Return ``today``, ``tomorrow``, ``yesterday`` or the date."""
         days = (on - today).days
         near = {0: self.say("today"), 1: self.say("tomorrow"), -1: self.say("yesterday")}
-        return near.get(days) or self.date(on)
+        return near.get(days) or self.date_name(on)
 
     def ago(self, age: timedelta) -> str:
         """Return ``just now``, ``20 s ago``, ``3 min ago`` or ``2 h ago``. A negative age counts as none."""
@@ -102,6 +102,12 @@ def languages() -> tuple[str, ...]:
     """Return the languages there are words for, English first."""
     found = sorted(path.parent.parent.name for path in TRANSLATIONS.glob("*/LC_MESSAGES/portal.po"))
     return (SOURCE_LANGUAGE, *found)
+
+
+def endonym(language: str) -> str:
+    """Return what a language calls itself: ``Español``."""
+    name = Locale(language).get_display_name() or language
+    return name[:1].upper() + name[1:]
 
 
 @functools.lru_cache(maxsize=256)
@@ -128,6 +134,6 @@ def _catalogue(language: str) -> Catalogue:
             continue
         if isinstance(message.id, str):
             single[message.id] = str(message.string)
-        elif all(message.string):
+        elif isinstance(message.string, (list, tuple)) and all(message.string):
             several[message.id[0]] = tuple(message.string)
     return Catalogue(single=single, several=several, plural_rule=book.plural_expr)

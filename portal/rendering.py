@@ -6,11 +6,9 @@ Flask; a page that Flask renders includes the same file and comes out with the s
 """
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -32,7 +30,7 @@ class Company:
 
 
 def equip(environment: Environment, *, company: Company, locale: str, zone: str) -> None:
-    """Give ``environment`` (Flask's too) our filters, ``_``, ``_n``, ``company`` and the defaults of locale and zone."""
+    """Give ``environment`` (Flask's too) our filters, ``_``, ``_n``, ``company``, and defaults of locale and zone."""
     environment.trim_blocks = True
     environment.lstrip_blocks = True
     environment.globals.update(_=_say, _n=_count, company=company, locale=locale, zone=zone)
@@ -70,7 +68,7 @@ def fragment(template: str, *, locale: str, zone: str, **values: object) -> str:
     return plain().get_template(template).render(locale=locale, zone=zone, **values).strip()
 
 
-def _tongue(context: Mapping[str, Any]) -> Tongue:
+def _tongue(context: Context) -> Tongue:
     return tongue(context["locale"])
 
 
@@ -96,7 +94,7 @@ def _day_name(context: Context, on: date, today: date) -> str:
 
 @pass_context
 def _date_name(context: Context, on: date) -> str:
-    return _tongue(context).date(on)
+    return _tongue(context).date_name(on)
 
 
 @pass_context

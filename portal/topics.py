@@ -1,7 +1,7 @@
 """What a live page can watch: the base that every audience's topic follows.
 
-A topic is named ``kind:subject`` (``recipient:<delivery id>``, ``driver:<route id>``, ``conversation:<delivery id>``) or
-``kind`` alone (``inbox``, ``fleet``). ``portal.live.TOPICS`` maps each kind to a class that is called with the subject
+A topic is named ``kind:subject`` (``recipient:<delivery id>``, ``driver:<route id>``, ``conversation:<delivery id>``)
+or ``kind`` alone (``inbox``, ``fleet``). ``portal.live.TOPICS`` maps each kind to a class that is called with the subject
 (empty for ``inbox`` and ``fleet``) and the viewer's locale. The hub keeps one topic object for all who watch the same
 thing in the same locale and renders it once for all of them.
 """
@@ -42,7 +42,7 @@ class Topic(ABC):
         self.locale = locale
 
     def keys(self) -> frozenset[str]:
-        """Return the ids (of deliveries, routes) whose facts this topic is asked about; empty: it is asked about all."""
+        """Return the ids (of deliveries, routes) whose facts this topic is asked about; empty: about all."""
         return frozenset()
 
     @abstractmethod

@@ -1,5 +1,6 @@
-"""The recipient's pages."""
+"""The recipient's pages: where it is, when it comes, and a word with the driver."""
 
-from flask import Blueprint
+from portal.recipient import pages, posts, unsubscribing
+from portal.recipient.shell import blueprint
 
-blueprint = Blueprint("recipient", __name__)
+__all__ = ["blueprint", "pages", "posts", "unsubscribing"]

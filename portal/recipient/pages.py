@@ -1,0 +1,101 @@
+"""What a recipient can open. A GET changes nothing."""
+
+import json
+
+from flask import Response, render_template, request, send_file
+from flask.typing import ResponseReturnValue
+
+from portal import i18n, map
+from portal.recipient import fragments
+from portal.recipient.shell import Visit, blueprint, reading, tagged, visit
+from portal.recipient.view import RecipientView, Signal
+from portal.services import services
+from tracking.errors import NotFound
+from tracking.ids import new_id
+from tracking.proofs import Proof
+
+YEAR_S = 31_536_000
+
+
+@blueprint.get("/t/<token>")
+def track(token: str) -> ResponseReturnValue:
+    """The page itself."""
+    return reading(token, lambda view, here: _page("recipient/track.html", view, here))
+
+
+@blueprint.get("/t/<token>/status")
+def status(token: str) -> ResponseReturnValue:
+    """The promise and progress, for a page whose stream is blocked."""
+    return reading(token, lambda view, _here: tagged(fragments.status(view)))
+
+
+@blueprint.get("/t/<token>/chat")
+def chat(token: str) -> ResponseReturnValue:
+    """The lines of the chat."""
+    return reading(token, lambda view, _here: tagged(fragments.chat(view)))
+
+
+@blueprint.get("/t/<token>/place")
+def place(token: str) -> ResponseReturnValue:
+    """Where the truck may be seen, as JSON; ``place`` is null where it may not."""
+
+    def answer(view: RecipientView, _here: Visit) -> Response:
+        return tagged(json.dumps({"place": view.place}), content_type="application/json")
+
+    return reading(token, answer)
+
+
+@blueprint.get("/t/<token>/messages")
+def messages(token: str) -> ResponseReturnValue:
+    """The chat on a page of its own, which never refreshes: for those without JavaScript."""
+    return reading(token, lambda view, here: _page("recipient/messages.html", view, here))
+
+
+@blueprint.get("/t/<token>/rating")
+def rating(token: str) -> ResponseReturnValue:
+    """The question how it went, on a page of its own."""
+    return reading(token, lambda view, here: _page("recipient/rating_page.html", view, here))
+
+
+@blueprint.get("/t/<token>/proof/<proof_id>")
+def proof(token: str, proof_id: str) -> ResponseReturnValue:
+    """A photo or signature, in the copy without camera data."""
+    mine = services()
+    with mine.database.reading() as session:
+        here = visit(session, token, mine)
+        view = here.read(session, mine)
+        found = session.get(Proof, proof_id)
+    if found is None or found.public_sha256 is None or proof_id not in {picture.id for picture in view.pictures}:
+        raise NotFound("proof", proof_id)
+    path = mine.files.path(found.public_sha256)
+    if not path.exists():
+        raise NotFound("proof", proof_id)
+    return send_file(path, mimetype=found.content_type or "image/jpeg", max_age=0)
+
+
+@blueprint.get("/map.js")
+def map_script() -> ResponseReturnValue:
+    """The script that folium drew; its address changes with its content."""
+    drawn = map.shell(services().settings)
+    response = Response(drawn.script, content_type="text/javascript; charset=utf-8")
+    if request.args.get("v") == drawn.version:
+        response.cache_control.public = True
+        response.cache_control.max_age = YEAR_S
+        response.cache_control.immutable = True
+    return response
+
+
+def _page(template: str, view: RecipientView, here: Visit) -> str:
+    mine = services()
+    return render_template(
+        template,
+        view=view,
+        here=here,
+        locale=view.locale,
+        zone=view.zone,
+        request_id=new_id(),
+        settings=mine.settings,
+        map_version=map.shell(mine.settings).version,
+        is_stale=view.signal is Signal.STALE,
+        languages=[(code, i18n.endonym(code)) for code in i18n.languages()],
+    )

@@ -1,0 +1,95 @@
+"""What every recipient's page shares: the blueprint, the way from a token to a view, and how a fragment answers."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, abort, request, url_for
+from limits import parse
+from redis.exceptions import RedisError
+from sqlalchemy.orm import Session
+
+from portal import i18n
+from portal.guards import limiter
+from portal.recipient.view import RecipientView, read_view
+from portal.services import Services, services
+from tracking.links import Audience, UnknownLink, live_link
+
+blueprint = Blueprint("recipient", __name__)
+
+# By address, counting only tokens that are no links: carriers put many people behind one (reference/messaging.md 5.2).
+BAD_TOKENS = parse("20/minute")
+_AGE = re.compile(rb'( data-age=")[^"]*("[^>]*>)[^<]*')
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who came by which link. ``language`` is set when they chose one on the page."""
+
+    token: str
+    link_id: str
+    delivery_id: str
+    language: str | None
+    now: datetime
+
+    def url(self, view: str, **values: Any) -> str:
+        """Return the address of another of this link's pages, in the same language."""
+        return url_for(f"recipient.{view}", token=self.token, lang=self.language, **values)
+
+    def read(self, session: Session, mine: Services) -> RecipientView:
+        """Return what this visitor may see."""
+        return read_view(session, self.delivery_id, now=self.now, settings=mine.settings, locale=self.language)
+
+
+def visit(session: Session, token: str, mine: Services) -> Visit:
+    """Return the visit a token stands for; raises ``UnknownLink`` or ``ClosedLink``, 429 to who tries many."""
+    now = mine.clock.now()
+    try:
+        link_id = mine.links.link_id(token, Audience.RECIPIENT)
+        link = live_link(session, link_id, Audience.RECIPIENT, now)
+    except UnknownLink:
+        if _tried_too_many():
+            abort(429)
+        raise
+    language = request.args.get("lang")
+    return Visit(
+        token=token,
+        link_id=link_id,
+        delivery_id=link.delivery_id or "",
+        language=language if language in i18n.languages() else None,
+        now=now,
+    )
+
+
+def _tried_too_many() -> bool:
+    try:
+        return not limiter.limiter.hit(BAD_TOKENS, "bad-link", request.remote_addr or "")
+    except RedisError:
+        return False  # Redis is speed, never what answers depend on
+
+
+def link_key() -> str:
+    """Return what a link's POSTs are counted by: its id, which is the token's first part."""
+    token: str = (request.view_args or {}).get("token", "")
+    return f"link:{token.partition('.')[0][:11]}"
+
+
+def tagged(body: str, *, content_type: str = "text/html; charset=utf-8") -> Response:
+    """Return a fragment with its ETag, or 304. Ages of things do not count: the page's script counts them on."""
+    data = body.encode()
+    response = Response(data, content_type=content_type)
+    response.set_etag(hashlib.blake2b(_AGE.sub(rb"\1\2", data), digest_size=12).hexdigest())
+    response.make_conditional(request)
+    return response
+
+
+def reading(token: str, say: Callable[[RecipientView, Visit], Response | str]) -> Response | str:
+    """Open the record, find the visit and its view, and let ``say`` answer with the record closed again."""
+    mine = services()
+    with mine.database.reading() as session:
+        found = visit(session, token, mine)
+        view = found.read(session, mine)
+    return say(view, found)
