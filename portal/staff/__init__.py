@@ -1,6 +1,6 @@
 """The staff pages: one module a page, all on one blueprint."""
 
-from portal.staff import conversation, fleet, inbox, login, today
+from portal.staff import cases, conversation, fleet, imports, inbox, login, people, tasks, today
 from portal.staff.shell import blueprint
 
-__all__ = ["blueprint", "conversation", "fleet", "inbox", "login", "today"]
+__all__ = ["blueprint", "cases", "conversation", "fleet", "imports", "inbox", "login", "people", "tasks", "today"]

@@ -1,0 +1,136 @@
+"""Tasks: what only a person can settle, with what was tried and what to do; also as CSV."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Response, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from messaging.cases import Task, open_tasks, resolve_task
+from messaging.inbound import InboundMessage
+from portal.accounts import Role
+from portal.services import services
+from portal.staff import words
+from portal.staff.shell import blueprint, done, me, note_view, refused, requires
+from portal.staff.words import Badge
+from tracking.deliveries import Delivery
+from tracking.facts import inbox_changed, publish
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these (OWASP, CSV injection)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task of the list."""
+
+    id: str
+    kind: Badge
+    reason: str
+    tried: str
+    what_to_do: str
+    said: str
+    age: str
+    opened_at: str
+    name: str
+    reference: str
+    phone: str
+    email: str
+    delivery_href: str
+    talk_href: str
+
+
+@blueprint.get("/tasks")
+@requires(Role.AGENT)
+def tasks() -> ResponseReturnValue:
+    """List the open tasks, oldest first."""
+    return render_template("staff/tasks.html", rows=_rows())
+
+
+@blueprint.get("/tasks/part")
+@requires(Role.AGENT, counts_as_use=False)
+def tasks_part() -> ResponseReturnValue:
+    """The list alone."""
+    return render_template("staff/_tasks.html", rows=_rows())
+
+
+@blueprint.get("/tasks.csv")
+@requires(Role.AGENT)
+def tasks_csv() -> ResponseReturnValue:
+    """The same list for a spreadsheet; that contacts left the house goes on record."""
+    mine = services()
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("opened_at", "kind", "reference", "recipient", "phone", "email", "reason", "tried", "what_to_do"))
+    for row in _rows():
+        told = (row.opened_at, row.kind.word, row.reference, row.name, row.phone, row.email)
+        writer.writerow([_harmless(cell) for cell in (*told, row.reason, row.tried, row.what_to_do)])
+    with mine.database.writing() as session:
+        note_view(session, "export", "tasks", "open", mine.clock.now())
+    headers = {"Content-Disposition": "attachment; filename=tasks.csv"}
+    return Response("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@blueprint.post("/tasks/<task_id>/resolve")
+@requires(Role.AGENT)
+def task_resolve(task_id: str) -> ResponseReturnValue:
+    """Take a task off the list with a word on how."""
+    mine = services()
+    now, how = mine.clock.now(), request.form.get("resolution", "").strip()[:1000]
+    if not how:
+        return refused("staff.tasks", "Say in a few words how this was settled.", _anchor=f"task-{task_id}")
+    with mine.database.writing() as session:
+        has_changed = resolve_task(session, task_id, resolved_by=me().id, resolution=how, now=now)
+        note_view(session, "resolve", "task", task_id, now)
+    publish(mine.redis, [inbox_changed()])
+    return done("staff.tasks", "Settled." if has_changed else "Somebody settled it already.")
+
+
+def _rows() -> list[TaskRow]:
+    mine = services()
+    with mine.database.reading() as session:
+        found = open_tasks(session)
+        deliveries = _deliveries(session, found)
+        said = _said(session, found)
+    return [_row(task, deliveries, said, mine.clock.now()) for task in found]
+
+
+def _deliveries(session: Session, found: list[Task]) -> dict[str, Delivery]:
+    ids = [task.delivery_id for task in found if task.delivery_id]
+    return {delivery.id: delivery for delivery in session.scalars(select(Delivery).where(Delivery.id.in_(ids)))}
+
+
+def _said(session: Session, found: list[Task]) -> dict[str, InboundMessage]:
+    ids = [task.inbound_id for task in found if task.inbound_id]
+    return {row.id: row for row in session.scalars(select(InboundMessage).where(InboundMessage.id.in_(ids)))}
+
+
+def _row(task: Task, deliveries: Mapping[str, Delivery], said: Mapping[str, InboundMessage], now: datetime) -> TaskRow:
+    delivery = deliveries.get(task.delivery_id or "")
+    inbound = said.get(task.inbound_id or "")
+    return TaskRow(
+        id=task.id,
+        kind=words.TASK[task.kind],
+        reason=task.reason,
+        tried=task.tried,
+        what_to_do=words.WHAT_TO_DO[task.kind],
+        said=inbound.body if inbound else "",
+        age=words.ago(task.opened_at, now),
+        opened_at=task.opened_at.isoformat(timespec="minutes"),
+        name=delivery.recipient_name if delivery else "",
+        reference=delivery.reference if delivery else "",
+        phone=(delivery.phone or "") if delivery else (inbound.from_address if inbound else ""),
+        email=(delivery.email or "") if delivery else "",
+        delivery_href=f"/staff/deliveries/{delivery.id}" if delivery else "",
+        talk_href=f"/staff/conversations/{delivery.id}" if delivery else "",
+    )
+
+
+def _harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula. Phone numbers are kept as they are."""
+    is_phone = cell.startswith("+") and cell[1:].isdigit()
+    return f"'{cell}" if cell.startswith(_FORMULA) and not is_phone else cell
