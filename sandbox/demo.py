@@ -139,7 +139,7 @@ class _Demo:
         environ = self._environ(outside, clock_path)
         require_loopback(environ)
         children = Children(environ=environ, logs=self._folder / "logs")
-        director = Director(clock=clock, cast=cast, journal=outside.journal, day=day, monotonic_s=machine.monotonic_s)
+        director = Director(clock=clock, cast=cast, journal=outside.journal, monotonic_s=machine.monotonic_s)
         players: list[asyncio.Task[None]] = []
         try:
             await self._start_product(children, day)

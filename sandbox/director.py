@@ -32,10 +32,8 @@ def expect_day(clock: DayClock, day: Day) -> None:
 class Director:
     """Watches the journal and the clock. ``run`` ends only by cancellation."""
 
-    def __init__(
-        self, *, clock: DayClock, cast: Cast, journal: Journal, day: Day, monotonic_s: Callable[[], float]
-    ) -> None:
-        self._clock, self._cast, self._journal, self._day = clock, cast, journal, day
+    def __init__(self, *, clock: DayClock, cast: Cast, journal: Journal, monotonic_s: Callable[[], float]) -> None:
+        self._clock, self._cast, self._journal = clock, cast, journal
         self._monotonic_s = monotonic_s
         self._read, self._busy_s = 0, monotonic_s()
         self._has_told_end = False

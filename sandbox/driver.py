@@ -200,7 +200,8 @@ class Driver:
             name = drops[0].person.name if drops else "Neighbor"
             receivers = delivered.choices.get("receiver", [""])
             proof = self._proof(name, self._rng.choice(receivers))
-            await self._tap(page, delivered, proof, photo=doorstep_photo(self._rng))
+            photo = await asyncio.to_thread(doorstep_photo, self._rng)
+            await self._tap(page, delivered, proof, photo=photo)
             self._outcome(drops, "delivered")
             self._note(f"delivered at {address}")
 

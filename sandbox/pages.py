@@ -78,7 +78,7 @@ class _Reader(HTMLParser):
         elif tag == "option" and self._select:
             value = given.get("value", "")
             form.choices.setdefault(self._select, []).append(value)
-            if "selected" in given or not form.fields.get(self._select):
+            if "selected" in given or self._select not in form.fields:
                 form.fields[self._select] = value
         elif tag == "textarea" and name:
             self._textarea = name
