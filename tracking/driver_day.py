@@ -199,7 +199,7 @@ def finish_route(session: Session, route_id: str, tap: Tap, *, rest_reason: Fail
         raise StopsStillOpen([delivery.reference for delivery in rest])
     if rest_reason is not None:
         for delivery in rest:
-            fail(session, delivery.id, tap, reason=rest_reason, note="The route was finished with this one in the van.")
+            fail(session, delivery.id, tap, reason=rest_reason)
     is_first = routes.advance(session, route_id, RouteStatus.FINISHED, finished_at=tap.now)
     return Step(route_id, tuple(delivery.id for delivery in rest), is_repeat=not is_first)
 

@@ -22,7 +22,7 @@ def day() -> ResponseReturnValue:
     with mine.database.reading() as session:
         shift = current_shift(session)
         view = load_day(session, shift.route_id, mine.clock.now())
-    return page("driver/day.html", view, shift, not_loaded_reasons=NOT_LOADED_REASONS, scan=request.args.get("scan"))
+    return page("driver/day.html", view, shift, not_loaded_reasons=NOT_LOADED_REASONS)
 
 
 @blueprint.get("/stops/<stop_id>")

@@ -196,5 +196,4 @@ def _onward(step: Step) -> Response:
 
 
 def _to_day(said: str, about: str | None) -> Response:
-    is_scanning = request.form.get("camera") == "on"
-    return redirect(url_for("driver.day", said=said, about=about, scan="on" if is_scanning else None), 303)
+    return redirect(url_for("driver.day", said=said, about=about), 303)

@@ -1,7 +1,33 @@
-// A tap counts once: the button that was pressed is put out until the page has moved on. Works on forms that are added
-// later, too. Without this script the server counts a repeated request once by its id.
+// A tap counts once: a form that was sent is not sent again until the page has moved on. Ticks while loading are sent
+// without leaving the page, so the list stays where the thumb is. Without this script the server counts a repeated
+// request once by its id, and every form is a plain one.
 (() => {
   "use strict";
+  const STAYS = "form[data-form=loaded], form[data-form=undo], form[data-form=not-loaded]";
+
+  const release = (form) => {
+    delete form.dataset.sent;
+    for (const button of form.elements) button.removeAttribute?.("aria-disabled");
+  };
+
+  const sendQuietly = async (form) => {
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById("day-content");
+      if (!answer.ok || !fresh) {
+        location.assign(answer.url);
+        return;
+      }
+      document.getElementById("day-content").replaceWith(document.importNode(fresh, true));
+      document.dispatchEvent(new CustomEvent("driver:fresh"));
+    } catch {
+      release(form);
+      form.dataset.plain = "1";
+      form.requestSubmit();
+    }
+  };
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.defaultPrevented || !form.matches("form[data-form]")) return;
@@ -10,15 +36,13 @@
       return;
     }
     form.dataset.sent = "1";
-    const buttons = document.querySelectorAll(`[form="${form.id || "-"}"], button`);
-    for (const button of buttons) {
-      if (button.form === form) button.setAttribute("aria-disabled", "true");
+    for (const button of form.elements) {
+      if (button.matches("button")) button.setAttribute("aria-disabled", "true");
+    }
+    if (document.body.dataset.routeStatus === "planned" && form.matches(STAYS) && !form.dataset.plain) {
+      event.preventDefault();
+      sendQuietly(form);
     }
   });
-  addEventListener("pageshow", () => {
-    for (const form of document.querySelectorAll("form[data-sent]")) {
-      delete form.dataset.sent;
-      for (const button of form.elements) button.removeAttribute?.("aria-disabled");
-    }
-  });
+  addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
 })();

@@ -1,14 +1,19 @@
-// Reads labels with the camera, where the phone has a detector. Each code that is read is ticked like a typed one.
+// Reads labels with the camera, where the phone has a detector: one code after the other, each ticked like a typed one.
 (() => {
   "use strict";
-  const form = document.querySelector("form[data-form=scan]");
   const dialog = document.querySelector("[data-scanner]");
-  if (!form || !dialog || !("BarcodeDetector" in window) || !navigator.mediaDevices) return;
-  const opener = form.querySelector("[data-camera]");
+  if (!dialog || !("BarcodeDetector" in window) || !navigator.mediaDevices) return;
   const video = dialog.querySelector("video");
+  const hint = dialog.querySelector("[data-scanner-hint]");
   const LOOK_MS = 200;
+  const SAME_MS = 3000; // a label stays in the picture for a while after it was read
   let stream = null;
   let looking = 0;
+  let last = { code: "", at: 0 };
+
+  const prepare = () => {
+    for (const opener of document.querySelectorAll("[data-camera]")) opener.hidden = false;
+  };
 
   const close = () => {
     clearTimeout(looking);
@@ -17,18 +22,33 @@
     if (dialog.open) dialog.close();
   };
 
+  const tick = async (code) => {
+    if (navigator.vibrate) navigator.vibrate(60);
+    const form = document.querySelector("form[data-form=scan]");
+    form.elements.reference.value = code.slice(0, 120);
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("day-content");
+    if (!answer.ok || !fresh) {
+      location.assign(answer.url);
+      return;
+    }
+    document.getElementById("day-content").replaceWith(document.importNode(fresh, true));
+    document.dispatchEvent(new CustomEvent("driver:fresh"));
+    hint.textContent = document.querySelector("#day-content .said")?.textContent ?? "";
+  };
+
   const look = async (detector) => {
     if (!stream) return;
     const codes = await detector.detect(video).catch(() => []);
-    const code = codes.find((found) => found.rawValue.trim());
-    if (code) {
-      if (navigator.vibrate) navigator.vibrate(60);
-      form.elements.reference.value = code.rawValue.trim().slice(0, 120);
-      form.elements.camera.value = "on";
-      close();
-      form.requestSubmit();
-      return;
+    const code = codes.map((found) => found.rawValue.trim()).find(Boolean);
+    const isSame = code === last.code && performance.now() - last.at < SAME_MS;
+    if (code && !isSame) {
+      await tick(code).catch(() => {
+        hint.textContent = dialog.dataset.offline;
+      });
     }
+    if (code) last = { code, at: performance.now() };
     looking = setTimeout(look, LOOK_MS, detector);
   };
 
@@ -36,7 +56,7 @@
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     } catch {
-      form.elements.reference.focus();
+      document.querySelector("form[data-form=scan]").elements.reference.focus();
       return;
     }
     video.srcObject = stream;
@@ -45,10 +65,12 @@
     look(new window.BarcodeDetector());
   };
 
-  opener.hidden = false;
-  opener.addEventListener("click", open);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-camera]")) open();
+  });
+  document.addEventListener("driver:fresh", prepare);
   dialog.querySelector("[data-stop-camera]").addEventListener("click", close);
   dialog.addEventListener("cancel", close);
   addEventListener("pagehide", close);
-  if ("again" in form.dataset) open();
+  prepare();
 })();
