@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from messaging.chat_lines import ChatMessage, Origin, Voice
+from messaging.cases import Task, TaskKind, resolve_task
+from messaging.chat_lines import MAX_LENGTH, ChatMessage, Origin, Voice
 from messaging.conversations import say
+from messaging.inbound_texts import InboundMessage, ReadAs
+from messaging.kinds import Channel
 from messaging.relay import withdraw
 from tracking.ids import new_id
 
@@ -44,3 +48,39 @@ def move_line(
     line.voice, line.origin, line.is_internal = Voice.SYSTEM, Origin.SYSTEM, True
     line.actor_id, line.body = staff_id, "A message was moved to the thread it was meant for."
     return moved
+
+
+def attach(
+    session: Session,
+    inbound_id: str,
+    *,
+    delivery_id: str,
+    staff_id: str,
+    now: datetime,
+    ids: Callable[[], str] = new_id,
+) -> bool:
+    """Put a text that matched no delivery, or waits for an answer, into a thread, and settle its task.
+
+    False when the text is in a thread already.
+    """
+    inbound = session.get(InboundMessage, inbound_id, with_for_update=True)
+    if inbound is None or inbound.delivery_id is not None:
+        return False
+    say(
+        session,
+        delivery_id=delivery_id,
+        voice=Voice.RECIPIENT,
+        origin=Origin.SMS if inbound.channel is Channel.SMS else Origin.EMAIL,
+        actor_id="",
+        body=inbound.body[:MAX_LENGTH],
+        now=now,
+        request_id=f"inbound-{inbound_id}-0",
+        inbound_id=inbound_id,
+        even_when_closed=True,
+        ids=ids,
+    )
+    inbound.delivery_id, inbound.read_as, inbound.assumed = delivery_id, ReadAs.CHAT, "put here by staff"
+    tasks = select(Task).where(Task.inbound_id == inbound_id, Task.kind == TaskKind.UNMATCHED_INBOUND)
+    for task in session.scalars(tasks):
+        resolve_task(session, task.id, resolved_by=staff_id, resolution="Put into a thread.", now=now)
+    return True
