@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sandbox.ground import RIVER_HALF_M, Point, is_works, lerp, park_depth, river_distance_m
+from sandbox.scenery import greens
 from sandbox.town import Edge, Town
 
 SPACING_M, SETBACK_M, CORNER_M = 19.0, 15.0, 24.0
@@ -31,17 +32,18 @@ class House:
 
 
 def build_houses(town: Town, seed: int = 7) -> list[House]:
-    """Put houses along every street but the bridges, none of them on another street, in water or in the park."""
+    """Put houses along every street but the bridges, none of them on another street, in water or on a green."""
     rng = random.Random(seed + 100)
     roads = _road_points(town)
     taken: dict[tuple[int, int], list[Point]] = defaultdict(list)
     houses = []
     counts: dict[str, int] = defaultdict(int)
+    squares = list(greens(town))
     for edge in town.edges:
         if edge.is_bridge:
             continue
         for house in _beside(edge, rng, counts):
-            if _is_free(house, roads, taken):
+            if _is_free(house, roads, taken) and not any(_is_inside(house.middle, shape) for shape in squares):
                 taken[_cell(house.middle)].append(house.middle)
                 houses.append(house)
     return houses
@@ -89,6 +91,15 @@ def _outline(middle: Point, direction: Point, size: tuple[float, float]) -> tupl
     return tuple(
         (middle[0] + a * half_w * dx - b * half_d * dy, middle[1] + a * half_w * dy + b * half_d * dx) for a, b in signs
     )
+
+
+def _is_inside(point: Point, shape: tuple[Point, ...]) -> bool:
+    """Return whether ``point`` lies within a convex shape: on the same side of every edge."""
+    sides = {
+        (b[0] - a[0]) * (point[1] - a[1]) > (b[1] - a[1]) * (point[0] - a[0])
+        for a, b in zip(shape, (*shape[1:], shape[0]), strict=True)
+    }
+    return len(sides) == 1
 
 
 def _cell(point: Point) -> tuple[int, int]:

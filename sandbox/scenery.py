@@ -53,6 +53,13 @@ def blob(x: float, y: float, a: float, b: float, rng: random.Random | None = Non
     return tuple(points)
 
 
+def meadow() -> Shape:
+    """Return the green strip along both banks."""
+    west = [(river_x(y) - RIVER_HALF_M - 26 - 9 * math.sin(y / 170), float(y)) for y in range(-8000, 8001, 25)]
+    east = [(river_x(y) + RIVER_HALF_M + 26 + 9 * math.sin(y / 190 + 2), float(y)) for y in range(-8000, 8001, 25)]
+    return (*west, *reversed(east))
+
+
 def park() -> Shape:
     return blob(PARK_X_M, PARK_Y_M, PARK_A_M * 0.95, PARK_B_M * 0.95)
 

@@ -21,7 +21,7 @@ FINE = 3  # drawn so many times larger, then reduced: that smooths edges
 KEPT_TILES = 4000
 
 GROUND, TOWN, WORKS, WOOD = "#f3f1e9", "#efebe2", "#e6e3de", "#dbe6cf"
-PARK, POND_EDGE, WATER, WATER_EDGE = "#cfe4be", "#a5cbdb", "#aed3e3", "#9cc6d8"
+MEADOW, PARK, POND_EDGE, WATER, WATER_EDGE = "#dfe9d2", "#cfe4be", "#a5cbdb", "#aed3e3", "#9cc6d8"
 HOUSE, HOUSE_EDGE, SHED, SHED_EDGE = "#e2dacd", "#d3c9b9", "#d9d6d1", "#c9c5bf"
 SIDE, SIDE_EDGE, MAIN, MAIN_EDGE, PATH = "#ffffff", "#ddd6c9", "#fdedb9", "#e6c983", "#f4f0e2"
 
@@ -113,6 +113,7 @@ class Tiles:
             yield _area(shape, WORKS)
         for shape in scenery.greens(self._town):
             yield _area(shape, PARK)
+        yield _area(scenery.meadow(), MEADOW)
         yield _area(scenery.park(), PARK)
         yield _area(scenery.pond(), WATER, POND_EDGE)
         yield _area(scenery.river(), WATER, WATER_EDGE)
