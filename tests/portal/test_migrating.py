@@ -1,0 +1,52 @@
+"""``portal init`` makes exactly the tables that the code describes, and may run twice."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from portal.migrating import WrongRevision, is_current, migrate, require_current
+from tests.not_run import leave_out
+from tests.postgres import Cluster
+from tracking.ids import new_id
+from tracking.storage import Base, Database
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def bare_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('bare') / 'new' / 'portal.db'}"
+        opened = Database(url)
+        yield opened
+        opened.close()
+        return
+    cluster: Cluster | None = request.getfixturevalue("cluster")
+    if cluster is None:
+        leave_out("migrations on PostgreSQL", "initdb was not found")
+    name = f"m{new_id()}"
+    opened = Database(cluster.create(name))
+    yield opened
+    opened.close()
+    cluster.drop(name)
+
+
+def test_migrations_make_the_tables_the_code_describes(bare_database: Database) -> None:
+    migrate(bare_database)
+    with bare_database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, Base.metadata)
+    assert differences == []
+
+
+def test_migrating_twice_changes_nothing(bare_database: Database) -> None:
+    migrate(bare_database)
+    migrate(bare_database)
+    assert is_current(bare_database)
+
+
+def test_database_of_another_revision_is_refused(bare_database: Database) -> None:
+    migrate(bare_database)
+    with bare_database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+    with pytest.raises(WrongRevision, match="portal init"):
+        require_current(bare_database)
