@@ -39,7 +39,7 @@ async def create_async(world):
         await http.session.close()
 
 
-@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated")  # twilio 9.13 under aiohttp 3.14
+@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated", "ignore:The .auth. parameter")  # twilio on aiohttp 3.14
 def test_the_async_client_works_too(world):
     message = asyncio.run(create_async(world))
 
