@@ -89,7 +89,9 @@ def _live(state: RouteState, stops: Sequence[PlannedStop], now_s: float) -> dict
     behind_s = max(0.0, now_s - reaches[0].at) if reaches else 0.0
     silence_s = max(0.0, now_s - state.here.at) if state.here else 0.0
     is_silent = silence_s > NO_SIGNAL_S and state.current is None
-    cause = Cause.NO_SIGNAL if is_silent else state.ledger.main(now_s, overrun_s=overrun_s(state, now_s))
+    cause = state.ledger.main(now_s, overrun_s=overrun_s(state, now_s))
+    if is_silent or state.is_resting:
+        cause = Cause.NO_SIGNAL if is_silent else Cause.BREAK
     found: dict[str, Estimate] = {}
     current = state.current
     before = 0

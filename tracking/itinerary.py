@@ -32,15 +32,17 @@ class PlannedStop:
 
 @dataclass(slots=True)
 class Visit:
-    """What is known of the truck's visit to a stop: epoch seconds, and whether the driver said so."""
+    """The truck's visit to a stop, in epoch seconds; whether the driver said so, and whether positions showed it."""
 
     arrived_at: float
     departed_at: float | None = None
     is_tapped: bool = False
+    is_seen: bool = False
 
-    def dump(self) -> list[Any]:
-        """Return plain JSON values."""
-        return [self.arrived_at, self.departed_at, self.is_tapped]
+    def dump(self) -> list[float | int | None]:
+        """Return plain JSON values, short, for there are as many as stops."""
+        departed_at = round(self.departed_at) if self.departed_at is not None else None
+        return [round(self.arrived_at), departed_at, int(self.is_tapped), int(self.is_seen)]
 
 
 class Itinerary:
@@ -57,7 +59,7 @@ class Itinerary:
         for stop in self.stops:
             if stop.arrived_at is not None and stop.stop_id not in self.visits:
                 departed_at = stop.departed_at.timestamp() if stop.departed_at else None
-                self.visits[stop.stop_id] = Visit(stop.arrived_at.timestamp(), departed_at)
+                self.visits[stop.stop_id] = Visit(stop.arrived_at.timestamp(), departed_at, is_seen=True)
                 self.pointer = max(self.pointer, self.index[stop.stop_id] + 1)
 
     def replace(self, stops: Sequence[PlannedStop]) -> bool:
@@ -101,7 +103,7 @@ class Itinerary:
 
     def arrive(self, stop_id: str, at: float, *, is_tapped: bool) -> None:
         """Note an arrival; the order goes on from there if it was ahead."""
-        self.visits[stop_id] = Visit(at, None, is_tapped)
+        self.visits[stop_id] = Visit(at, None, is_tapped, is_seen=not is_tapped)
         self.pointer = max(self.pointer, self.index[stop_id] + 1)
 
     def dump(self) -> dict[str, Any]:
@@ -111,8 +113,8 @@ class Itinerary:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what ``dump`` wrote, as far as those stops still exist."""
-        for stop_id, (arrived_at, departed_at, is_tapped) in state["visits"].items():
+        for stop_id, (arrived_at, departed_at, is_tapped, is_seen) in state["visits"].items():
             if stop_id in self.index:
-                self.visits[stop_id] = Visit(arrived_at, departed_at, is_tapped)
+                self.visits[stop_id] = Visit(arrived_at, departed_at, bool(is_tapped), bool(is_seen))
         pointed = state["pointer"]
         self.pointer = len(self.stops) if pointed is None else self.index.get(pointed, self.pointer)

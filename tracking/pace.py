@@ -11,7 +11,7 @@ from typing import Any
 # The half-life of what was driven: 1800 s was as right as the 900 s of tracking.md on the development runs, and calmer.
 HALF_LIFE_S = 1800.0
 # An arrival is back-dated by less than this; until then a piece of driving can still be taken back.
-SETTLE_S = 900.0
+SETTLE_S = 600.0
 # Observations that the expected service time is worth; tracking.md 6 says 4, replay on the development runs 6.
 PRIOR_SERVICES = 6.0
 

@@ -12,8 +12,10 @@ from tracking.eta import Cause, Estimate
 __all__ = ["Cause", "Promise", "breaks_promise", "is_arriving_now", "next_promise"]
 
 STEP_S = 300.0
-# A promise holds while the estimate is within half a step (it rounds to the same time) and this much more.
-LEAST_MOVE_S = 90.0
+# A promise holds while the estimate is within this of the shown time, or within this share of what remains. Half a step
+# is what rounding alone may differ; less than a minute more would flicker between two marks (reference/tracking.md 6
+# says 90 s and 10 % for times that are not rounded).
+LEAST_MOVE_S = STEP_S / 2 + 40.0
 MOVE_SHARE = 0.10
 ARRIVING_NOW_S = 120.0
 
@@ -51,14 +53,14 @@ def next_promise(
     point_at = _rounded(at, "near")
     if point_at < now:
         point_at = _rounded(now, "up")
-    lo_at = _rounded(max(estimate.lo_at, now), "down")
+    lo_at = _rounded(max(estimate.lo_at, now), "near")
     if window is not None and lo_at < window[0]:
         lo_at = min(window[0], point_at)
     lo_at = max(lo_at, _rounded(now, "up")) if lo_at < now else lo_at
-    hi_at = _rounded(max(estimate.hi_at, at), "up")
+    hi_at = _rounded(max(estimate.hi_at, at), "near")
     return Promise(
         lo_at=min(lo_at, point_at),
-        hi_at=max(hi_at, point_at),
+        hi_at=max(hi_at, point_at + timedelta(seconds=STEP_S)),
         point_at=point_at,
         cause=_cause(current, estimate, point_at),
         made_at=now,
@@ -83,7 +85,7 @@ def _must_move(current: Promise, estimate: Estimate, *, now: datetime) -> bool:
         return True
     remaining_s = max(0.0, (estimate.eta_at - now).total_seconds())
     moved_s = abs((estimate.eta_at - current.point_at).total_seconds())
-    return moved_s > STEP_S / 2 + max(LEAST_MOVE_S, MOVE_SHARE * remaining_s)
+    return moved_s > max(LEAST_MOVE_S, MOVE_SHARE * remaining_s)
 
 
 def _cause(current: Promise | None, estimate: Estimate, point_at: datetime) -> Cause | None:

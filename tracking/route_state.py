@@ -54,6 +54,7 @@ class RouteState:
     current: Current | None = None
     away: int = 0
     passing: str | None = None
+    is_resting: bool = False
     gate: Gate = field(default_factory=Gate)
     recent: list[Fix] = field(default_factory=list)
     pace: Pace = field(default_factory=Pace)
@@ -102,6 +103,7 @@ class RouteState:
             else None,
             "away": self.away,
             "passing": self.passing,
+            "resting": self.is_resting,
             "itinerary": self.itinerary.dump(),
             "gate": self.gate.dump(),
             "recent": [dump_fix(fix) for fix in self.recent],
@@ -153,6 +155,7 @@ def load_state(
     state.started_at = row["started"]
     state.away = row["away"]
     state.passing = row["passing"]
+    state.is_resting = row["resting"]
     if row["here"]:
         lat, lon, at = row["here"]
         state.here = Here(LatLon(lat, lon), at)

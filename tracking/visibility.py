@@ -15,6 +15,9 @@ from tracking.geo import LatLon, distance_m
 
 # Below this a truck may be standing; phones report up to 1 m/s at rest (our choice).
 MOVING_MPS = 2.0
+# Two fixes this near each other and this long apart are of a truck that stood (reference/tracking.md 4).
+STOOD_M = 35.0
+STOOD_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def visible_truck(
     newest = known[-1]
     decimals = 4 if is_next else 3
     near = _near(newest.place, other_stops, rules)
-    is_held = bool(near) and not _is_moving(newest)
+    is_held = bool(near) and (not _is_moving(newest) or _has_stood(known))
     shown: Fix | None = newest
     if is_held:
         shown = _last_clear(known, other_stops, near, decimals, rules)
@@ -78,7 +81,7 @@ def visible_truck(
     return VisibleTruck(
         lat=place.lat,
         lon=place.lon,
-        heading_deg=newest.heading_deg if _is_moving(newest) and not is_held else None,
+        heading_deg=None if is_held or not _is_moving(newest) else newest.heading_deg,
         at=newest.at,
         age_s=age_s,
         is_stale=age_s > rules.stale_s,
@@ -101,6 +104,14 @@ def _near(place: LatLon, stops: Sequence[LatLon], rules: VisibilityRules) -> lis
 
 def _is_moving(fix: Fix) -> bool:
     return fix.speed_mps is not None and fix.speed_mps >= MOVING_MPS
+
+
+def _has_stood(fixes: Sequence[Fix]) -> bool:
+    """Tell whether the last two fixes are one place, whatever speed the phone reports."""
+    if len(fixes) < 2:
+        return False
+    gap_s = (fixes[-1].at - fixes[-2].at).total_seconds()
+    return distance_m(fixes[-1].place, fixes[-2].place) < STOOD_M and gap_s >= STOOD_S
 
 
 def _last_clear(
