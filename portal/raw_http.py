@@ -76,7 +76,7 @@ def fields_of(text: str) -> dict[str, str]:
 
 
 async def read(scope: Scope, receive: Receive, *, largest: int) -> Call:
-    """Return the whole request; raises ``TooLarge`` before more than ``largest`` bytes are held, ``Gone`` on hang-up."""
+    """Return the whole request; raises ``TooLarge`` above ``largest`` bytes, ``Gone`` when the caller hangs up."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and (len(length) > 12 or int(length) > largest):
