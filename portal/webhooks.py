@@ -49,14 +49,14 @@ def inbound() -> Response:
     with mine.database.writing() as session:
         inbound_id = record_inbound(
             session,
+            inbound_id=new_id(),
             channel=Channel.SMS,
             provider_ref=form["MessageSid"],
             from_address=form["From"],
             to_address=form["To"],
             body=form["Body"],
             opt_out_type=form.get("OptOutType", ""),
-            now=mine.clock.now(),
-            ids=new_id,
+            received_at=mine.clock.now(),
         )
     if inbound_id is not None:
         mine.wake.read_inbound(inbound_id)

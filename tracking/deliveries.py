@@ -180,6 +180,11 @@ def load(session: Session, delivery_id: str) -> Delivery:
     return found
 
 
+def load_many(session: Session, delivery_ids: list[str]) -> dict[str, Delivery]:
+    """Return the deliveries with these ids, whole, by id; unknown ids are left out."""
+    return {found.id: found for found in session.scalars(_whole().where(Delivery.id.in_(delivery_ids)))}
+
+
 def deliveries_of_route(session: Session, route_id: str) -> list[Delivery]:
     """Return the deliveries of a route, whole, in the order of their stops."""
     statement = _whole().join(Delivery.stop).where(Stop.route_id == route_id)

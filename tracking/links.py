@@ -128,6 +128,20 @@ def recipient_link(session: Session, *, delivery_id: str, link_id: str, now: dat
     return link
 
 
+def unsubscribe_link(
+    session: Session, *, delivery_id: str, link_id: str, now: datetime, expires_at: datetime
+) -> Link:
+    """Return the delivery's link that ends mail, or add one with ``link_id``."""
+    link = session.scalar(
+        select(Link).where(Link.delivery_id == delivery_id, Link.audience == Audience.UNSUBSCRIBE).limit(1)
+    )
+    if link is None:
+        link = _new_link(link_id, Audience.UNSUBSCRIBE, now=now, expires_at=expires_at)
+        link.delivery_id = delivery_id
+        session.add(link)
+    return link
+
+
 def driver_link(
     session: Session, *, route_id: str, driver_id: str, link_id: str, now: datetime, expires_at: datetime
 ) -> Link:

@@ -148,7 +148,7 @@ class SmtpMail:
             if refusal.code == HUNG_UP and not is_new:
                 return False
             raise
-        except OutcomeUnknown:
+        except BaseException:  # unknown, or cut short from outside: nobody may use this connection again
             server.close()
             raise
         self._idle.append(server)

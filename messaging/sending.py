@@ -1,0 +1,277 @@
+"""Sending: claim and commit, prepare and commit, hand over with no transaction open, record (DESIGN 6).
+
+One ``Sender`` serves one channel inside one event loop. Its database work runs in threads, so that answers are taken
+while others are on their way. A send is only begun while its lease outlasts the send's timeout: whoever finds the
+lease expired later may then conclude what happened.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from messaging.channels.base import Handed, OutcomeUnknown, Provider, Refused
+from messaging.consent import ConsentAction, contact_hash, note_consent
+from messaging.fallback import after_failure
+from messaging.kinds import Channel, Kind, Lane
+from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
+from messaging.outbox import MOST_CLAIMED, Lease, claim, has_due, put_back
+from messaging.pacing import Bucket
+from messaging.preparing import House, Prepared, prepare
+from tracking.actors import SYSTEM
+from tracking.clocks import Clock
+from tracking.deliveries import Delivery
+from tracking.storage import Database
+
+log = structlog.get_logger()
+_S = NotificationStatus
+
+CHUNK = 100  # rows prepared in one transaction and sent side by side
+AT_ONCE = 50  # sends on their way at the same time (reference/performance.md 4)
+LEASE_MARGIN_S = 0.5  # between a send's timeout and the end of its lease
+LONGEST_BACK_OFF_S = 300.0
+MOST_ATTEMPTS = 60  # with the longest back-off, about four hours (messaging.md 1.6)
+FIRST_LOOK_S = 2.0  # how long after an unknown outcome the provider is first asked
+WAIT_S = 0.1  # while the bucket fills
+URGENT = (Lane.NOW,)
+OTHERS = (Lane.CONVERSATION, Lane.MORNING, Lane.DAY_BEFORE, Lane.RATING)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """``send_timeout_s`` is shorter than ``lease_s``; machine seconds."""
+
+    send_timeout_s: float
+    lease_s: float
+    settle_s: float
+
+
+@dataclass(slots=True)
+class Sent:
+    """What one run did."""
+
+    handed: int = 0
+    refused: int = 0
+    failed: int = 0
+    unknown: int = 0
+    moved: list[str] = field(default_factory=list)  # ids of deliveries whose messages changed
+
+
+Outcome = Handed | Refused | OutcomeUnknown
+
+
+class Sender:
+    """Sends what is due on one channel. ``owner`` names this process in leases."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        provider: Provider,
+        channel: Channel,
+        clock: Clock,
+        house: House,
+        timing: Timing,
+        bucket: Bucket | None,
+        owner: str,
+    ) -> None:
+        self._database, self._provider, self._channel = database, provider, channel
+        self._clock, self._house, self._timing = clock, house, timing
+        self._bucket, self._owner = bucket, owner
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._outcomes: asyncio.Queue[tuple[Prepared, Outcome] | None] = asyncio.Queue()
+
+    async def run(self, *, for_s: float, should_stop: Callable[[], bool]) -> Sent:
+        """Send until nothing is due, for at most ``for_s`` seconds; raise what a provider should never raise."""
+        sent = Sent()
+        recording = asyncio.create_task(self._record_all(sent))
+        try:
+            await self._send_due(self._clock.elapsed() + for_s, should_stop)
+        finally:
+            self._outcomes.put_nowait(None)
+            await recording
+        return sent
+
+    async def _send_due(self, until: float, should_stop: Callable[[], bool]) -> None:
+        while not should_stop() and self._clock.elapsed() < until:
+            lease = Lease(self._owner, self._clock.elapsed() + self._timing.lease_s)
+            claimed = await asyncio.to_thread(self._claim, lease)
+            for start in range(0, len(claimed), CHUNK):
+                await self._send_chunk(claimed[start : start + CHUNK], lease)
+            if not claimed and not await self._may_wait():
+                return
+
+    async def _may_wait(self) -> bool:
+        """Wait a little where only the bucket holds back; False when nothing is due."""
+        if not await asyncio.to_thread(self._has_due):
+            return False
+        await asyncio.sleep(WAIT_S)
+        return True
+
+    def _has_due(self) -> bool:
+        with self._database.reading() as session:
+            return has_due(session, self._channel, now=self._clock.now(), elapsed=self._clock.elapsed())
+
+    def _claim(self, lease: Lease) -> list[str]:
+        """Take urgent rows, which may overdraw the bucket; when there are none, the others."""
+        for lanes, urgent in ((URGENT, True), (OTHERS, False)):
+            room = self._room(urgent=urgent)
+            if room <= 0:
+                continue
+            with self._database.writing() as session:
+                taken = claim(
+                    session,
+                    channel=self._channel,
+                    lanes=lanes,
+                    limit=room,
+                    now=self._clock.now(),
+                    elapsed=self._clock.elapsed(),
+                    lease=lease,
+                )
+            if taken:
+                return taken
+        return []
+
+    def _room(self, *, urgent: bool) -> int:
+        if self._bucket is None:
+            return MOST_CLAIMED
+        return min(MOST_CLAIMED, self._bucket.room(self._clock.elapsed(), urgent=urgent))
+
+    async def _send_chunk(self, ids: Sequence[str], lease: Lease) -> None:
+        if not self._outlasts(lease):
+            await asyncio.to_thread(self._give_back, ids)
+            return
+        prepared = await asyncio.to_thread(self._prepare, ids)
+        await asyncio.gather(*(self._send_one(one, lease) for one in prepared))
+
+    def _outlasts(self, lease: Lease) -> bool:
+        return self._clock.elapsed() + self._timing.send_timeout_s + LEASE_MARGIN_S <= lease.until
+
+    def _give_back(self, ids: Sequence[str]) -> None:
+        with self._database.writing() as session:
+            for notification_id in ids:
+                put_back(session, notification_id, owner=self._owner, retry_after=None)
+
+    def _prepare(self, ids: Sequence[str]) -> list[Prepared]:
+        now, elapsed = self._clock.now(), self._clock.elapsed()
+        with self._database.writing() as session:
+            prepared = prepare(session, ids, owner=self._owner, house=self._house, now=now, elapsed=elapsed)
+        if self._bucket is not None and prepared:
+            self._bucket.take(elapsed, sum(one.segments for one in prepared))
+        return prepared
+
+    async def _send_one(self, one: Prepared, lease: Lease) -> None:
+        async with self._at_once:
+            if not self._outlasts(lease):
+                self._outcomes.put_nowait((one, Refused("lease", "its turn came too late", permanent=False)))
+                return
+            self._outcomes.put_nowait((one, await self._outcome(one)))
+
+    async def _outcome(self, one: Prepared) -> Outcome:
+        try:
+            return await asyncio.wait_for(self._provider.send(one.outgoing), self._timing.send_timeout_s)
+        except (Refused, OutcomeUnknown) as outcome:
+            return outcome
+        except TimeoutError:
+            return OutcomeUnknown("no answer in time")
+
+    async def _record_all(self, sent: Sent) -> None:
+        """Record outcomes as they come, those that wait together in one transaction."""
+        while True:
+            waiting = [await self._outcomes.get()]
+            while not self._outcomes.empty():
+                waiting.append(self._outcomes.get_nowait())
+            outcomes = [one for one in waiting if one is not None]
+            if outcomes:
+                await asyncio.to_thread(self._record, outcomes, sent)
+            if None in waiting:
+                return
+
+    def _record(self, outcomes: list[tuple[Prepared, Outcome]], sent: Sent) -> None:
+        with self._database.writing() as session:
+            recorder = Recorder(self._house, self._clock, self._provider.name, self._owner, self._bucket)
+            for one, outcome in outcomes:
+                recorder.record(session, one, outcome, sent)
+
+
+class Recorder:
+    """Writes down what became of sends. A receipt that was faster is never overwritten."""
+
+    def __init__(self, house: House, clock: Clock, provider: str, owner: str, bucket: Bucket | None) -> None:
+        self._house, self._clock, self._provider = house, clock, provider
+        self._owner, self._bucket = owner, bucket
+
+    def record(self, session: Session, one: Prepared, outcome: Outcome, sent: Sent) -> None:
+        """Record one outcome and count it."""
+        row = session.get_one(Notification, one.outgoing.reference)
+        if isinstance(outcome, Handed):
+            sent.handed += 1
+            self._handed(session, row, outcome)
+        elif isinstance(outcome, OutcomeUnknown):
+            sent.unknown += 1
+            log.warning("outcome unknown", notification_id=row.id, provider=self._provider, why=str(outcome))
+            look_at = self._clock.elapsed() + FIRST_LOOK_S
+            advance(session, row.id, _S.AMBIGUOUS, reason=str(outcome), retry_after=look_at, provider=self._provider)
+        elif outcome.permanent or row.attempt >= MOST_ATTEMPTS:
+            sent.failed += 1
+            self._failed(session, row, outcome)
+        else:
+            sent.refused += 1
+            self._refused(session, row, outcome)
+        if row.delivery_id is not None:
+            sent.moved.append(row.delivery_id)
+
+    def _handed(self, session: Session, row: Notification, handed: Handed) -> None:
+        now = self._clock.now()
+        columns = {"provider": self._provider, "provider_ref": handed.provider_ref, "retry_after": None}
+        final_at = now if handed.status in TERMINAL else None
+        if not advance(session, row.id, handed.status, accepted_at=now, final_at=final_at, reason="", **columns):
+            adopt = update(Notification).where(Notification.id == row.id, Notification.provider_ref.is_(None))
+            session.execute(adopt.values(**columns).execution_options(synchronize_session=False))
+        if row.kind is Kind.DELIVERED and row.delivery_id is not None:
+            # Whether the question went with it is known only now: the plan may need a rating request.
+            dirty = update(Delivery).where(Delivery.id == row.delivery_id, Delivery.plan_dirty_at.is_(None))
+            session.execute(dirty.values(plan_dirty_at=now).execution_options(synchronize_session=False))
+
+    def _failed(self, session: Session, row: Notification, refused: Refused) -> None:
+        now = self._clock.now()
+        if refused.opted_out:
+            note_consent(
+                session,
+                contact=contact_hash(row.to_address or "", self._house.pepper),
+                channel=row.channel,
+                action=ConsentAction.OPT_OUT,
+                source="provider",
+                actor=SYSTEM,
+                now=now,
+                evidence=row.id,
+            )
+        columns = {"error_code": refused.code, "reason": str(refused), "provider": self._provider}
+        if advance(session, row.id, _S.FAILED, final_at=now, **columns):
+            session.refresh(row)
+            after_failure(session, row, now=now, ids=self._house.ids, pepper=self._house.pepper)
+
+    def _refused(self, session: Session, row: Notification, refused: Refused) -> None:
+        elapsed = self._clock.elapsed()
+        wait_s = back_off_s(row.attempt, row.id) if refused.retry_after_s is None else refused.retry_after_s
+        if refused.code == "lease":
+            wait_s = 0.0
+        if refused.is_too_many and self._bucket is not None:
+            self._bucket.stop_for(elapsed, wait_s)
+        put_back(
+            session,
+            row.id,
+            owner=self._owner,
+            retry_after=elapsed + wait_s,
+            error_code=refused.code,
+            reason=str(refused),
+        )
+
+
+def back_off_s(attempt: int, notification_id: str) -> float:
+    """Return how many seconds to wait after this attempt: doubling to five minutes, spread by the row's own id."""
+    spread = 0.5 + int(notification_id[:4], 16) / 0xFFFF / 2
+    return min(LONGEST_BACK_OFF_S, float(2 ** min(attempt, 10))) * spread

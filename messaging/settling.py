@@ -1,0 +1,144 @@
+"""Settling: what to do about a send whose outcome nobody saw (reference/messaging.md 1.4).
+
+A callback may have brought the answer already; then the row has moved on by itself. Else the provider is asked what it
+has. Found: accepted. Not found, and the settle time is over: a planned kind goes out again, a happening-now kind does
+not: it is counted as possibly lost and listed for staff. Until then, wait. Where a provider cannot be asked (SMTP) the
+repeated mail carries the same Message-ID.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from messaging.channels.base import CannotLook, Handed, Outgoing, Provider
+from messaging.fallback import after_failure, list_lost
+from messaging.kinds import RULES, Channel, Promise
+from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
+from messaging.preparing import House
+from messaging.sending import Timing
+from tracking.clocks import Clock
+from tracking.storage import Database
+
+log = structlog.get_logger()
+_S = NotificationStatus
+
+MOST_AT_ONCE = 10
+MOST_A_RUN = 200
+LOOK_BACK_S = 3600.0  # an earlier attempt of the same row may be what is found
+LOOK_AGAIN_S = 15.0  # when the provider could not be asked
+
+
+@dataclass(slots=True)
+class Settled:
+    """What one run did with unknown outcomes."""
+
+    found: int = 0
+    resent: int = 0
+    lost: int = 0
+    waiting: int = 0
+
+
+class Settler:
+    """Settles the unknown outcomes of one channel."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        provider: Provider,
+        channel: Channel,
+        clock: Clock,
+        house: House,
+        timing: Timing,
+    ) -> None:
+        self._database, self._provider, self._channel = database, provider, channel
+        self._clock, self._house, self._timing = clock, house, timing
+        self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def run(self) -> Settled:
+        """Look at what is ambiguous and due to be looked at, once."""
+        settled = Settled()
+        rows = await asyncio.to_thread(self._rows)
+        await asyncio.gather(*(self._settle(row, settled) for row in rows))
+        return settled
+
+    def _rows(self) -> list[Notification]:
+        statement = select(Notification).where(
+            Notification.channel == self._channel,
+            Notification.status == _S.AMBIGUOUS,
+            or_(Notification.retry_after.is_(None), Notification.retry_after <= self._clock.elapsed()),
+        )
+        with self._database.reading() as session:
+            return list(session.scalars(statement.order_by(Notification.posting_since).limit(MOST_A_RUN)))
+
+    async def _settle(self, row: Notification, settled: Settled) -> None:
+        async with self._at_once:
+            try:
+                found: Sequence[Handed] | None = await self._look(row)
+            except CannotLook as error:
+                log.warning("provider could not be asked", notification_id=row.id, why=str(error))
+                found = None
+        await asyncio.to_thread(self._conclude, row, found, settled)
+
+    async def _look(self, row: Notification) -> Sequence[Handed]:
+        if not self._provider.can_find:
+            return []
+        since = datetime.fromtimestamp((row.posting_since or 0.0) - LOOK_BACK_S, UTC)
+        outgoing = Outgoing(row.id, row.to_address or "", row.body, 0, subject=row.subject)
+        return await self._provider.find(outgoing, since)
+
+    def _conclude(self, row: Notification, found: Sequence[Handed] | None, settled: Settled) -> None:
+        elapsed, now = self._clock.elapsed(), self._clock.now()
+        with self._database.writing() as session:
+            if found:
+                refs = [handed.provider_ref for handed in found]
+                owned = select(Notification.provider_ref).where(
+                    Notification.provider_ref.in_(refs), Notification.id != row.id
+                )
+                taken = set(session.scalars(owned))
+                for handed in found:
+                    if handed.provider_ref not in taken:
+                        self._accept(session, row, handed, now)
+                        settled.found += 1
+                        return
+            if found is None or elapsed < self._settled_at(row):
+                again = elapsed + LOOK_AGAIN_S if found is None else self._settled_at(row)
+                wait = update(Notification).where(Notification.id == row.id, Notification.status == _S.AMBIGUOUS)
+                session.execute(wait.values(retry_after=again).execution_options(synchronize_session=False))
+                settled.waiting += 1
+            elif RULES[row.kind].promise is Promise.PLANNED:
+                settled.resent += advance(
+                    session, row.id, _S.DUE, retry_after=None, lease_owner=None, lease_until=None, posting_since=None
+                )
+                log.warning("sent again after looking", notification_id=row.id, provider=self._provider.name)
+            elif advance(session, row.id, _S.FAILED, reason="possibly lost", final_at=now):
+                settled.lost += 1
+                list_lost(session, row, now=now, ids=self._house.ids)
+                log.warning("possibly lost", notification_id=row.id, provider=self._provider.name)
+
+    def _accept(self, session: Session, row: Notification, handed: Handed, now: datetime) -> None:
+        advance(
+            session,
+            row.id,
+            handed.status,
+            provider=self._provider.name,
+            provider_ref=handed.provider_ref,
+            accepted_at=now,
+            final_at=now if handed.status in TERMINAL else None,
+            reason="found at the provider",
+            retry_after=None,
+        )
+        log.info("found at the provider", notification_id=row.id, provider=self._provider.name)
+        if handed.status in {_S.UNDELIVERED, _S.FAILED}:
+            current = session.get_one(Notification, row.id)
+            after_failure(session, current, now=now, ids=self._house.ids, pepper=self._house.pepper)
+
+    def _settled_at(self, row: Notification) -> float:
+        """Return the machine second from which a message that is not found counts as never taken."""
+        last_byte = (row.posting_since or 0.0) + self._timing.send_timeout_s
+        return max(row.lease_until or 0.0, last_byte) + self._timing.settle_s

@@ -1,0 +1,259 @@
+"""The workshop: what the worker's jobs do, on the services of one process. Each method may run twice.
+
+Event-loop things (connections to Twilio and to the mail server) live as long as the process, inside one runner.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from messaging.channels.base import Provider
+from messaging.channels.smtp import SmtpMail
+from messaging.channels.twilio import TwilioSms
+from messaging.consent import pepper_of
+from messaging.driver_links import plan_driver_links
+from messaging.fallback import after_failure
+from messaging.inbound import InboundContext, read_inbound, unread_inbound
+from messaging.kinds import RULES, Channel, Promise
+from messaging.notifications import Notification, NotificationStatus, advance
+from messaging.outbox import has_due, overdue, recover
+from messaging.pacing import Bucket
+from messaging.preparing import LINK_LASTS, House
+from messaging.reconciler import Reconciled, dirty_deliveries, reconcile
+from messaging.sending import Sender, Sent, Timing
+from messaging.settling import Settled, Settler
+from messaging.wording import Company
+from portal.services import Services
+from tracking.facts import delivery_changed, inbox_changed, publish
+from tracking.ids import new_id, new_link_id
+from tracking.links import Audience, recipient_link
+
+log = structlog.get_logger()
+
+SEND_FOR_S = 20.0  # a send job then makes room; the sweep wakes the next one (our choice)
+PLANS_AT_ONCE = 20  # deliveries in one transaction: SQLite's writer is held for some tens of milliseconds
+MOST_PLANS = 5_000
+MOST_INBOUND = 200
+SWEEP_LOCK = "portal:sweeping"
+SWEEP_LOCK_S = 60
+
+
+class Workshop:
+    """``runner`` owns the event loop; ``should_stop`` turns true when the process should come to an end."""
+
+    def __init__(
+        self, services: Services, runner: asyncio.Runner, *, should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._services, self._runner, self._should_stop = services, runner, should_stop
+        settings = services.settings
+        self._pepper = pepper_of(settings.secret_keys)
+        self._company = Company(
+            settings.company_name, settings.support_phone, settings.support_email, settings.public_url
+        )
+        self._house = House(self._company, services.links, self._pepper, new_id)
+        self._timing = Timing(settings.send_timeout_s, settings.lease_s, settings.settle_s)
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"[:64]
+        self._providers: dict[Channel, Provider] = {}
+
+    def sweep(self) -> None:
+        """Do what is due and nobody was woken for; at once when another sweep is at it."""
+        redis = self._services.redis
+        self._services.wake.started("worker.sweep")
+        if not redis.set(SWEEP_LOCK, self._owner, nx=True, ex=SWEEP_LOCK_S):
+            return
+        try:
+            self._recover()
+            self._plan()
+            self._wake_others()
+        finally:
+            redis.delete(SWEEP_LOCK)
+
+    def reconcile(self) -> Reconciled:
+        """Make the plans of dirty deliveries anew, and wake the senders of what is due now."""
+        self._services.wake.started("worker.reconcile")
+        done = self._plan()
+        for channel in done.due:
+            self._services.wake.send(channel)
+        return done
+
+    def send(self, channel: Channel) -> Sent:
+        """Send what is due on one channel."""
+        self._services.wake.started("worker.send_sms" if channel is Channel.SMS else "worker.send_mail")
+        sent = self._runner.run(self._send(channel))
+        if sent.moved:
+            publish(self._services.redis, [delivery_changed(moved) for moved in dict.fromkeys(sent.moved)])
+        if sent.failed or sent.handed:
+            self._services.wake.reconcile()
+        if sent.failed:
+            self._services.wake.send(Channel.EMAIL)
+        return sent
+
+    def settle(self) -> dict[Channel, Settled]:
+        """Look up outcomes that nobody saw, on every channel."""
+        self._services.wake.started("worker.settle")
+        settled = {channel: self._runner.run(self._settle(channel)) for channel in Channel}
+        for channel, done in settled.items():
+            if done.resent:
+                self._services.wake.send(channel)
+            if done.lost:
+                publish(self._services.redis, [inbox_changed()])
+        return settled
+
+    def read_inbound(self, inbound_id: str) -> None:
+        """Read one inbound message and wake whoever answers it."""
+        mine = self._services
+        mine.wake.started("worker.read_inbound", inbound_id)
+        with mine.database.writing() as session:
+            outcome = read_inbound(session, inbound_id, now=mine.clock.now(), context=self._inbound_context())
+        publish(mine.redis, outcome.facts)
+        for channel in outcome.channels:
+            mine.wake.send(channel)
+        mine.wake.reconcile()
+
+    def close(self) -> None:
+        """Close every connection to a provider."""
+        for provider in self._providers.values():
+            self._runner.run(provider.close())
+        self._providers.clear()
+
+    async def _send(self, channel: Channel) -> Sent:
+        settings = self._services.settings
+        bucket = None
+        if channel is Channel.SMS:
+            sender = settings.twilio_messaging_service_sid or settings.sms_from
+            bucket = Bucket(self._services.redis, sender, settings.segments_per_second)
+        work = Sender(
+            database=self._services.database,
+            provider=self._provider(channel),
+            channel=channel,
+            clock=self._services.clock,
+            house=self._house,
+            timing=self._timing,
+            bucket=bucket,
+            owner=self._owner,
+        )
+        return await work.run(for_s=SEND_FOR_S, should_stop=self._should_stop)
+
+    async def _settle(self, channel: Channel) -> Settled:
+        work = Settler(
+            database=self._services.database,
+            provider=self._provider(channel),
+            channel=channel,
+            clock=self._services.clock,
+            house=self._house,
+            timing=self._timing,
+        )
+        return await work.run()
+
+    def _provider(self, channel: Channel) -> Provider:
+        """Return the way out of a channel, made inside the running loop."""
+        if channel not in self._providers:
+            self._providers[channel] = self._twilio() if channel is Channel.SMS else self._smtp()
+        return self._providers[channel]
+
+    def _twilio(self) -> TwilioSms:
+        settings = self._services.settings
+        return TwilioSms(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_tokens[-1],
+            sender=settings.sms_from,
+            messaging_service_sid=settings.twilio_messaging_service_sid,
+            public_url=settings.public_url,
+            api_url=settings.twilio_api_url,
+            send_timeout_s=settings.send_timeout_s,
+        )
+
+    def _smtp(self) -> SmtpMail:
+        settings = self._services.settings
+        return SmtpMail(
+            url=settings.smtp_url,
+            mail_from=settings.mail_from,
+            company_name=settings.company_name,
+            reply_to=settings.support_email,
+            send_timeout_s=settings.send_timeout_s,
+            clock=self._services.clock,
+        )
+
+    def _recover(self) -> None:
+        """Deal with leases that ran out and with what is of no use any more."""
+        mine = self._services
+        now = mine.clock.now()
+        with mine.database.writing() as session:
+            recover(session, mine.clock.elapsed())
+            for row in overdue(session, now=now):
+                self._expire(session, row)
+
+    def _expire(self, session: Session, row: Notification) -> None:
+        now = self._services.clock.now()
+        if not advance(
+            session, row.id, NotificationStatus.EXPIRED, reason="it was too late to be of use", final_at=now
+        ):
+            return
+        if RULES[row.kind].promise is Promise.PLANNED and row.attempt > 0:
+            session.refresh(row)
+            after_failure(session, row, now=now, ids=new_id, pepper=self._pepper)
+
+    def _plan(self) -> Reconciled:
+        """Reconcile dirty deliveries, a few in each transaction, and send drivers their links."""
+        mine = self._services
+        done = Reconciled()
+        with mine.database.reading() as session:
+            dirty = dirty_deliveries(session, MOST_PLANS)
+        for start in range(0, len(dirty), PLANS_AT_ONCE):
+            with mine.database.writing() as session:
+                for delivery_id in sorted(dirty[start : start + PLANS_AT_ONCE]):
+                    now = mine.clock.now()
+                    reconcile(session, delivery_id, now=now, ids=new_id, pepper=self._pepper, done=done)
+            if self._should_stop():
+                break
+        with mine.database.writing() as session:
+            if plan_driver_links(session, now=mine.clock.now(), ids=new_id):
+                done.due.add(Channel.SMS)
+        return done
+
+    def _wake_others(self) -> None:
+        """Give the wake-ups that were lost, or that time itself gives."""
+        mine = self._services
+        now, elapsed = mine.clock.now(), mine.clock.elapsed()
+        ambiguous = select(Notification.id).where(
+            Notification.status == NotificationStatus.AMBIGUOUS,
+            or_(Notification.retry_after.is_(None), Notification.retry_after <= elapsed),
+        )
+        with mine.database.reading() as session:
+            due = [channel for channel in Channel if has_due(session, channel, now=now, elapsed=elapsed)]
+            is_ambiguous = bool(session.scalar(select(exists(ambiguous))))
+            unread = unread_inbound(session, MOST_INBOUND)
+        for channel in due:
+            mine.wake.send(channel)
+        if is_ambiguous:
+            mine.wake.settle()
+        for inbound_id in unread:
+            mine.wake.read_inbound(inbound_id)
+
+    def _inbound_context(self) -> InboundContext:
+        settings = self._services.settings
+        replies: Literal["twilio", "ours"] = "ours" if settings.opt_out_replies == "ours" else "twilio"
+        return InboundContext(
+            company_name=settings.company_name,
+            support_phone=settings.support_phone,
+            support_email=settings.support_email,
+            pepper=self._pepper,
+            default_region=settings.default_region,
+            ids=new_id,
+            default_locale=settings.default_locale,
+            opt_out_replies=replies,
+            page_url=self._page_url,
+        )
+
+    def _page_url(self, session: Session, delivery_id: str) -> str | None:
+        now = self._services.clock.now()
+        link = recipient_link(
+            session, delivery_id=delivery_id, link_id=new_link_id(), now=now, expires_at=now + LINK_LASTS
+        )
+        return f"{self._company.public_url}/t/{self._services.links.token(link.id, Audience.RECIPIENT)}"

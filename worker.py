@@ -1,0 +1,155 @@
+"""What happens by itself: RQ jobs, the cron that wakes them, the fix consumer, and who keeps them alive.
+
+Jobs are named in ``messaging.wakeups``; their arguments are ids; each may run twice. A part (``sms``, ``mail``,
+``rest``, ``cron``, ``consumer``) is a process of its own. Everything a job needs is built once a process.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from functools import cache
+from types import FrameType
+from typing import Any
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+
+from messaging.kinds import Channel
+from messaging.wakeups import MAIL, REST, SMS
+from portal import logs
+from portal.services import Services, build
+from portal.settings import Settings, read_settings
+from portal.supervisor import Supervisor
+from portal.workshop import Workshop
+from tracking.clocks import SystemClock
+from tracking.consumer import Consumer
+from tracking.ids import new_id
+
+log = structlog.get_logger()
+
+POOLS = {"sms": SMS, "mail": MAIL, "rest": REST}
+PARTS = (*POOLS, "cron", "consumer")
+BEAT_S = 2.0
+BEAT_FORGOTTEN_S = 3600
+_START = "import sys, worker; sys.exit(worker.run_part(sys.argv[1]))"
+_stopping = threading.Event()
+
+
+@cache
+def _workshop() -> Workshop:
+    """Return what this process works with, built at the first job: after any fork."""
+    return Workshop(build(read_settings(os.environ)), asyncio.Runner(), should_stop=_stopping.is_set)
+
+
+def sweep() -> None:
+    """Do what is due and nobody was woken for."""
+    _workshop().sweep()
+
+
+def reconcile() -> None:
+    """Make the plans of dirty deliveries anew."""
+    _workshop().reconcile()
+
+
+def send_sms() -> None:
+    """Send the texts that are due."""
+    _workshop().send(Channel.SMS)
+
+
+def send_mail() -> None:
+    """Send the mails that are due."""
+    _workshop().send(Channel.EMAIL)
+
+
+def settle() -> None:
+    """Look up outcomes that nobody saw."""
+    _workshop().settle()
+
+
+def read_inbound(inbound_id: str) -> None:
+    """Read one inbound message."""
+    _workshop().read_inbound(inbound_id)
+
+
+class Pool(SimpleWorker):
+    """An RQ worker of one queue that tells a running job when it should come to an end."""
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """End after the job that runs now; that job stops claiming."""
+        _stopping.set()
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # rq has types only in part
+
+
+def main(settings: Settings, part: str | None = None) -> int:
+    """Run one part in this process, or supervise all of them; return the exit status."""
+    if part is not None:
+        return run_part(part)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    commands = {name: [sys.executable, "-c", _START, name] for name in PARTS}
+    log.info("worker started", parts=len(commands), sweep_s=settings.sweep_s)
+    Supervisor(commands, SystemClock().elapsed).run(stop)
+    return 0
+
+
+def run_part(part: str) -> int:
+    """Run one part until SIGTERM, or until whoever started it is gone. Raises ``KeyError`` for an unknown one."""
+    logs.configure()
+    settings = read_settings(os.environ)
+    beats = threading.Thread(target=_beat, args=(part, settings, os.getppid()), daemon=True)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stopping.set())
+    beats.start()
+    try:
+        if part == "cron":
+            _run_cron(build(settings))
+        elif part == "consumer":
+            _run_consumer(build(settings))
+        else:
+            _run_pool(POOLS[part], settings)
+    except Exception:
+        log.exception("part failed", part=part)
+        raise
+    return 0
+
+
+def _run_pool(queue: str, settings: Settings) -> None:
+    redis = Redis.from_url(settings.redis_url)
+    Pool([Queue(queue, connection=redis)], connection=redis).work(logging_level="WARNING")
+
+
+def _run_cron(services: Services) -> None:
+    """Wake the sweep again and again; it returns at once when another one runs."""
+    while not _stopping.is_set():
+        services.wake.enqueue(REST, "worker.sweep", ttl_s=services.settings.sweep_s)
+        _stopping.wait(services.settings.sweep_s)
+
+
+def _run_consumer(services: Services) -> None:
+    consumer = Consumer(services.database, services.redis, services.clock, new_id, wake=services.wake.reconcile)
+    consumer.run(_stopping)
+
+
+def _beat(part: str, settings: Settings, parent: int) -> None:
+    """Say every two seconds that this part lives; end it when its supervisor is gone."""
+    clock = SystemClock()
+    pause = threading.Event()
+    redis: Any = Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
+    while True:
+        try:
+            redis.set(f"portal:beat:{part}", repr(clock.elapsed()), ex=BEAT_FORGOTTEN_S)
+        except RedisError as error:
+            log.warning("beat not given", part=part, error=type(error).__name__)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        pause.wait(BEAT_S)
+
+
+if __name__ == "__main__":
+    sys.exit(run_part(sys.argv[1]))
