@@ -33,7 +33,7 @@ def plan_driver_links(session: Session, *, now: datetime, ids: Callable[[], str]
         Route.planned_start_at > now - USEFUL_FOR,
         ~has_link,
     )
-    return sum(_queue(session, route, driver, now, ids) for route, driver in session.execute(due).tuples())
+    return sum(_queue(session, route, driver, now, ids) for route, driver in session.execute(due))
 
 
 def _queue(session: Session, route: Route, driver: Driver, now: datetime, ids: Callable[[], str]) -> bool:

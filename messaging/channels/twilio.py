@@ -79,6 +79,8 @@ class BoundHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio sh
     ``send_timeout_s`` covers a whole request. A redirect is not followed.
     """
 
+    is_async = True
+
     def __init__(self, base_url: str, send_timeout_s: float, most_at_once: int = 100) -> None:
         self._base = urlsplit(base_url)
         timeout = ClientTimeout(total=send_timeout_s, connect=min(CONNECT_TIMEOUT_S, send_timeout_s))
