@@ -48,10 +48,10 @@ def record_inbound(
         id=inbound_id,
         channel=channel,
         provider_ref=provider_ref,
-        from_address=from_address,
-        to_address=to_address,
+        from_address=from_address[:254],
+        to_address=to_address[:254],
         body=body.replace("\x00", ""),  # PostgreSQL keeps no NUL
-        opt_out_type=opt_out_type,
+        opt_out_type=opt_out_type[:16],
         received_at=received_at,
         assumed="",
     )

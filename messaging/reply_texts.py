@@ -77,7 +77,7 @@ _ES: dict[str, str] = {
     "driver_sent": "Enviado a la parada {stop}, {name}.",
     "driver_which": "¿Qué parada? Empiece con su numero, por ejemplo: 5: estoy en la puerta",
     "driver_closed": "No enviado: la entrega de la parada {stop}, {name}, ya termino. Avisamos a soporte.",
-    "driver_help": "Su texto va a quien le escribió de ultimo. Para otra parada, empiece con su numero: 5: ya llegue. "
+    "driver_help": "Su texto va a quien le escribio de ultimo. Para otra parada, empiece con su numero: 5: ya llegue. "
     "{contact}.",
     "contact": "Nos encuentra en {reach}",
     "no_contact": "Le respondemos aqui",
