@@ -184,4 +184,4 @@ def _unread(session: Session, delivery_ids: Iterable[str]) -> dict[str, int]:
         )
         .group_by(ChatMessage.conversation_id)
     )
-    return dict(session.execute(counted).tuples().all())
+    return {delivery_id: count for delivery_id, count in session.execute(counted)}  # noqa: C416 - rows are no pairs to mypy

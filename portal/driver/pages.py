@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from messaging.chat_lines import Voice
 from messaging.conversations import thread
 from messaging.threads import Thread
+from portal import tickets
 from portal.driver.day import DayView, load_day
 from portal.driver.news import news_fragment, version_of
 from portal.driver.routing import blueprint
@@ -49,7 +50,7 @@ def page(template: str, view: DayView, shift: Shift, **values: object) -> str:
         device_token=shift.device_token,
         news=news_fragment(view),
         version=version_of(view),
-        live_url="",
+        live_url=_live_url(view, shift),
         said=_said(view),
         failure_labels=FAILURE_LABELS,
         request_id=new_id,
@@ -57,6 +58,14 @@ def page(template: str, view: DayView, shift: Shift, **values: object) -> str:
         zone=view.zone,
         **values,
     )
+
+
+def _live_url(view: DayView, shift: Shift) -> str:
+    """Return the address of this route's stream; empty once nothing more will come."""
+    if view.is_finished:
+        return ""
+    topic = f"driver:{view.route_id}"
+    return f"/d/live?ticket={tickets.issue(services(), topic=topic, subject=shift.link_id, locale=view.locale)}"
 
 
 def _said(view: DayView) -> tuple[str, str] | None:

@@ -59,6 +59,7 @@
   const show = (page) => {
     const fresh = page.getElementById("day-content");
     if (!fresh) return;
+    main.dataset.live = page.querySelector("main").dataset.live;
     if (page.body.dataset.routeStatus !== document.body.dataset.routeStatus) {
       location.reload();
       return;
@@ -126,6 +127,11 @@
       take(event.data);
     };
     source.addEventListener("beat", alive);
+    source.addEventListener("renew", async () => {
+      close();
+      await refresh();
+      open();
+    });
     source.addEventListener("gone", () => {
       close();
       main.dataset.live = "";
