@@ -1,9 +1,9 @@
 """What a live page can watch: the base that every audience's topic follows.
 
 A topic is named ``kind:subject`` (``recipient:<delivery id>``, ``driver:<route id>``, ``conversation:<delivery id>``)
-or ``kind`` alone (``inbox``, ``fleet``). ``portal.live.TOPICS`` maps each kind to a class that is called with the subject
-(empty for ``inbox`` and ``fleet``) and the viewer's locale. The hub keeps one topic object for all who watch the same
-thing in the same locale and renders it once for all of them.
+or ``kind`` alone (``inbox``, ``fleet``). ``portal.live.TOPICS`` maps each kind to a class that is called with the
+subject (empty for ``inbox`` and ``fleet``) and the viewer's locale. The hub keeps one topic object for all who watch the
+same thing in the same locale and renders it once for all of them.
 """
 
 from abc import ABC, abstractmethod
@@ -17,20 +17,22 @@ from portal.services import Services
 from tracking.facts import Fact
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Snapshot:
     """All a stream says of its topic at one moment.
 
     ``fragments``: HTML of one root element each, with an ``id``; the hub sends only those that changed. No URL, token,
     nonce or form inside, and no ``hx-*``. ``place``: what the map shows, sent as the named event ``place``; None when
-    the truck may not be seen. ``changes_at``: when time alone will change this (a fix that gets old). ``is_over``:
-    nothing more will come; viewers are told ``gone`` and hung up on.
+    the truck may not be seen, and with ``has_place`` false places in facts are not passed on either. ``changes_at``:
+    when time alone will change this (a fix that gets old). ``route_id``: whose truck's last sign of life goes out with
+    the beat. ``is_over``: nothing more will come; viewers are told ``gone`` and hung up on.
     """
 
     fragments: list[str]
     place: dict[str, Any] | None = None
     has_place: bool = False
     changes_at: datetime | None = None
+    route_id: str | None = None
     is_over: bool = False
 
 

@@ -26,6 +26,8 @@ class Phase(StrEnum):
     OVERDUE = "overdue"
 
 
+UNDER_WAY = frozenset({Phase.ON_THE_WAY, Phase.NEXT, Phase.NOW})
+
 _BY_STATUS = {
     DeliveryStatus.ARRIVED: Phase.ARRIVED,
     DeliveryStatus.DELIVERED: Phase.DELIVERED,

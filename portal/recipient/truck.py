@@ -1,4 +1,4 @@
-"""The truck as one recipient may see it, read from the record: the page's half of ``tracking.visibility``."""
+"""What is known of the truck, for one recipient's page. Places come only through ``tracking.live_state``."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,27 +8,30 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.deliveries import Delivery
-from tracking.fixes import Fix, load_fix
 from tracking.geo import LatLon
+from tracking.live_state import DEFAULT_RULES, place_json, recent_fixes, seen_by
 from tracking.routes import RouteState, RouteStatus
 from tracking.stops import Stop
-from tracking.visibility import MOVING_MPS, VisibilityRules, VisibleTruck, visible_truck
-
-RULES = VisibilityRules()
+from tracking.visibility import MOVING_MPS
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What is known of the truck: ``truck`` only where this recipient may see it, ``last_at`` the newest sign of life.
+    """What is known of the truck: ``place`` only where this recipient may see it, ``last_at`` the newest sign of life.
 
     ``changes_at`` is when the newest fix gets old, while it is not; ``is_driving`` is true for a fresh, moving fix.
     """
 
-    truck: VisibleTruck | None
+    place: dict[str, Any] | None
     last_at: datetime | None
     is_stale: bool
     is_driving: bool
     changes_at: datetime | None
+
+    @property
+    def is_at_other_stop(self) -> bool:
+        """True when the truck stands at somebody else's stop and is shown where it was before."""
+        return self.place is not None and bool(self.place["at_other_stop"])
 
 
 NOTHING = Sighting(None, None, is_stale=False, is_driving=False, changes_at=None)
@@ -39,50 +42,20 @@ def sight(session: Session, delivery: Delivery, now: datetime) -> Sighting:
     stop = delivery.stop
     if stop.route.status is not RouteStatus.STARTED or not delivery.is_open:
         return NOTHING
-    state = session.get(RouteState, stop.route_id)
-    fixes = _recent(state)
-    known = [fix for fix in fixes if fix.at <= now]
+    engine = session.scalar(select(RouteState.engine).where(RouteState.route_id == stop.route_id))
+    known = [fix for fix in recent_fixes(engine) if fix.at <= now] if engine else []
     if not known:
         return NOTHING
     newest = known[-1]
-    old_at = newest.at + timedelta(seconds=RULES.stale_s)
     others = select(Stop.lat, Stop.lon).where(Stop.route_id == stop.route_id, Stop.id != stop.id)
-    truck = visible_truck(
-        delivery_status=delivery.status.value,
-        is_next=stop.stops_before == 0,
-        stops_before=stop.stops_before,
-        eta_in_s=(stop.eta_at - now).total_seconds() if stop.eta_at else None,
-        fixes=known,
-        home=LatLon(stop.lat, stop.lon),
-        other_stops=[LatLon(lat, lon) for lat, lon in session.execute(others).tuples()],
-        now=now,
-        rules=RULES,
-    )
+    places = [LatLon(lat, lon) for lat, lon in session.execute(others).tuples()]
+    truck = seen_by(delivery, fixes=known, other_stops=places, now=now)
+    old_at = newest.at + timedelta(seconds=DEFAULT_RULES.stale_s)
     is_stale = now > old_at
     return Sighting(
-        truck=truck,
+        place=place_json(truck) if truck else None,
         last_at=newest.at,
         is_stale=is_stale,
         is_driving=not is_stale and newest.speed_mps is not None and newest.speed_mps >= MOVING_MPS,
         changes_at=None if is_stale else old_at + timedelta(seconds=1),
     )
-
-
-def _recent(state: RouteState | None) -> list[Fix]:
-    rows: list[list[Any]] = state.engine.get("recent", []) if state is not None else []
-    return [load_fix(row) for row in rows]
-
-
-def as_place(truck: VisibleTruck | None) -> dict[str, Any] | None:
-    """Return what the map is told: the same shape as the ``place`` of a fact."""
-    if truck is None:
-        return None
-    return {
-        "lat": truck.lat,
-        "lon": truck.lon,
-        "heading_deg": truck.heading_deg,
-        "at": truck.at.isoformat(),
-        "is_stale": truck.is_stale,
-        "at_other_stop": truck.at_other_stop,
-        "line_to_home": truck.line_to_home,
-    }

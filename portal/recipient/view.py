@@ -12,9 +12,9 @@ from messaging.conversations import Thread, Voice, thread
 from messaging.ratings import Rating
 from portal.i18n import Tongue, tongue
 from portal.recipient.chat_words import Said, said, state_sentence
-from portal.recipient.phases import Phase, phase_of
+from portal.recipient.phases import UNDER_WAY, Phase, phase_of
 from portal.recipient.steps import Step, steps_of
-from portal.recipient.truck import Sighting, as_place, sight
+from portal.recipient.truck import Sighting, sight
 from portal.recipient.words import Words, words_of
 from portal.settings import Settings
 from tracking.deliveries import Delivery, DeliveryStatus, load
@@ -48,6 +48,7 @@ class RecipientView:
     """Everything a recipient may see at ``now``. Instants are aware; ``zone`` is where the parcel goes."""
 
     delivery_id: str
+    route_id: str
     locale: str
     zone: str
     now: datetime
@@ -123,6 +124,7 @@ def _view(
     lines = tuple(said(line, speak, delivery.zone) for line in talk.lines) if is_full else ()
     return RecipientView(
         delivery_id=delivery.id,
+        route_id=delivery.stop.route_id,
         locale=locale or delivery.locale,
         zone=delivery.zone,
         now=now,
@@ -131,7 +133,7 @@ def _view(
         steps=steps_of(delivery, phase, speak),
         signal=signal,
         signal_at=signal_at,
-        place=as_place(seen.truck),
+        place=seen.place,
         home_lat=delivery.stop.lat,
         home_lon=delivery.stop.lon,
         changes_at=seen.changes_at,
@@ -166,7 +168,7 @@ def _has_faded(delivery: Delivery, now: datetime) -> bool:
 
 
 def _signal(delivery: Delivery, phase: Phase, seen: Sighting) -> tuple[Signal, datetime | None]:
-    if phase not in {Phase.ON_THE_WAY, Phase.NEXT, Phase.NOW} or seen.last_at is None:
+    if phase not in UNDER_WAY or seen.last_at is None:
         return Signal.NONE, None
     return (Signal.STALE if seen.is_stale else Signal.FRESH), seen.last_at
 

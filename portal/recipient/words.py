@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from portal.i18n import Tongue
-from portal.recipient.phases import Phase
+from portal.recipient.phases import UNDER_WAY, Phase
 from portal.recipient.truck import Sighting
 from tracking.deliveries import Delivery
 from tracking.eta import Cause
@@ -33,14 +33,11 @@ class Words:
 
 def words_of(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue, now: datetime) -> Words:
     """Return what to say of a delivery that was loaded whole."""
-    if phase in _ON_THE_ROAD:
+    if phase in UNDER_WAY:
         return _on_the_way(delivery, phase, seen, tongue, now)
     if phase in {Phase.AHEAD, Phase.TODAY, Phase.NOT_LOADED, Phase.OVERDUE}:
         return _before(delivery, phase, tongue, now)
     return _after(delivery, phase, tongue, now)
-
-
-_ON_THE_ROAD = frozenset({Phase.ON_THE_WAY, Phase.NEXT, Phase.NOW})
 
 
 def _before(delivery: Delivery, phase: Phase, tongue: Tongue, now: datetime) -> Words:
@@ -97,7 +94,7 @@ def _road_lines(delivery: Delivery, seen: Sighting, tongue: Tongue) -> tuple[str
         lines.append(tongue.say("You are next."))
     elif before is not None:
         lines.append(tongue.count("%(n)s stop before you.", "%(n)s stops before you.", before))
-    if seen.truck is not None and seen.truck.at_other_stop:
+    if seen.is_at_other_stop:
         lines.append(tongue.say("The truck is at another stop."))
     reason = _reason(delivery.promise_cause, tongue)
     if reason:

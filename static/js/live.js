@@ -62,16 +62,22 @@
       stopPolling();
       swap(event.data);
     };
-    stream.addEventListener("beat", () => {
+    stream.addEventListener("beat", (event) => {
       sign();
       failures = 0;
       stopPolling();
+      const [at, age] = event.data.split(" ");
+      if (age) freshen(at, age);
     });
     stream.addEventListener("place", (event) => {
       sign();
       showPlace(JSON.parse(event.data));
     });
-    stream.addEventListener("gone", (event) => end(event.data));
+    stream.addEventListener("gone", (event) => {
+      if (event.data !== "full") return end(event.data);
+      close(); // too many tabs of this link are open: this one asks now and then
+      poll();
+    });
     stream.addEventListener("later", (event) => {
       close();
       reopening = setTimeout(open, Number(event.data) || 1000);
@@ -165,13 +171,16 @@
   /* Ages and places */
 
   function showPlace(place) {
-    const shown = document.querySelector("#signal time[data-ago]");
-    if (shown && place && Date.parse(place.at) > Date.parse(shown.dateTime)) {
-      shown.dateTime = place.at;
-      shown.dataset.age = "0";
-      tellAges();
-    }
+    if (place) freshen(place.at, "0");
     document.dispatchEvent(new CustomEvent("portal:place", { detail: place }));
+  }
+
+  function freshen(at, age) {
+    const shown = document.querySelector("#signal time[data-ago]");
+    if (!shown || Date.parse(at) <= Date.parse(shown.dateTime)) return;
+    shown.dateTime = at;
+    shown.dataset.age = age;
+    tellAges();
   }
 
   function tellAges() {

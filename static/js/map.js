@@ -138,12 +138,12 @@
     const isNew = !truck;
     if (isNew) truck = marker(target, pin("truck", TRUCK), 52, section().dataset.truckName, 1000);
     const element = truck.getElement().querySelector(".pin");
-    element.classList.toggle("is-stale", place.is_stale);
+    element.classList.toggle("is-stale", place.stale);
     const heading = element.querySelector(".pin__heading");
-    heading.hidden = place.heading_deg === null || place.heading_deg === undefined;
-    heading.style.transform = `rotate(${place.heading_deg ?? 0}deg)`;
+    heading.hidden = place.heading === null;
+    heading.style.transform = `rotate(${place.heading ?? 0}deg)`;
     if (isNew) {
-      drawLine(target, place.line_to_home);
+      drawLine(target, place.line);
       map.invalidateSize({ animate: false });
       fit(false);
       return;
@@ -153,8 +153,8 @@
     const gap = before ? Date.parse(place.at) - Date.parse(before.at) : Infinity;
     const jumps = isStill || gap > STALE_MS || map.distance(from, target) > JUMP_M;
     cancelAnimationFrame(motion);
-    if (jumps) put(target, place.line_to_home);
-    else glide(from, target, Math.min(Math.max(gap, 300), LONGEST_GLIDE_MS), place.line_to_home);
+    if (jumps) put(target, place.line);
+    else glide(from, target, Math.min(Math.max(gap, 300), LONGEST_GLIDE_MS), place.line);
     if (!isSteered && !map.getBounds().pad(-0.12).contains(target)) fit();
   }
 
