@@ -33,7 +33,7 @@ from sandbox.phones import PhonesPage
 from sandbox.routing import Streets
 from sandbox.summary import summary
 from sandbox.tiles import Tiles
-from sandbox.town import build_town
+from sandbox.town import SIDE_STREETS, build_town
 from sandbox.twilio import DEFAULT_FROM
 from sandbox.world import clear_folder, free_port, is_free, start_valkey
 
@@ -104,12 +104,17 @@ def delivery_date(today: date) -> date:
     return tomorrow + timedelta(days=1) if tomorrow.isoweekday() == 7 else tomorrow
 
 
+def made_up_password() -> str:
+    """Return a password for one demo: five random words, easy to type."""
+    return "-".join(secrets.choice(SIDE_STREETS).lower() for _ in range(5))
+
+
 class _Demo:
     """Everything that runs, in the order in which it is started."""
 
     def __init__(self, options: argparse.Namespace, folder: Path, redis_url: str) -> None:
         self._options, self._folder, self._redis_url = options, folder, redis_url
-        self._password = secrets.token_urlsafe(9)
+        self._password = made_up_password()
         self._portal_port = options.port if is_free(options.port) else free_port()
         self._portal_url = f"http://127.0.0.1:{self._portal_port}"
         self._stopped = asyncio.Event()

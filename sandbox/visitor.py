@@ -15,15 +15,21 @@ class PortalAway(Exception):
 
 
 class Visitor:
-    """One phone. Open it inside the loop; close it after."""
+    """One phone. It connects when it is first used; close it after."""
 
     def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=TIMEOUT, headers={"User-Agent": AGENT}
-        )
+        self._opened: aiohttp.ClientSession | None = None
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            jar = aiohttp.CookieJar(unsafe=True)  # the demo's portal is an IP address
+            self._opened = aiohttp.ClientSession(cookie_jar=jar, timeout=TIMEOUT, headers={"User-Agent": AGENT})
+        return self._opened
 
     async def close(self) -> None:
-        await self._session.close()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def open(self, url: str) -> Page:
         """Return the page at ``url``, redirects followed. Raises ``PortalAway``."""
