@@ -132,6 +132,10 @@
       await refresh();
       open();
     });
+    source.addEventListener("later", (event) => {
+      close();
+      reopening = setTimeout(open, Number(event.data) || 1000);
+    });
     source.addEventListener("gone", () => {
       close();
       main.dataset.live = "";
