@@ -44,6 +44,7 @@ def cancel(
     session: Session, delivery_id: str, *, now: datetime, actor: Actor, ids: Callable[[], str], reason: str = ""
 ) -> Changed:
     """Cancel the delivery; cancelling it again changes nothing. Raises ``WrongMove`` at the door and after."""
+    _require_printable(reason)
     delivery = load(session, delivery_id)
     if delivery.status is DeliveryStatus.CANCELLED:
         return Changed()
