@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal import i18n, raw_http, tickets
 from portal.driver.news import DriverTopic
-from portal.driver.news import DriverTopic
 from portal.live_hub import Hub, read_fact
 from portal.live_links import require
 from portal.live_viewers import Viewer
@@ -35,7 +34,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # Every kind of topic, and the class that is called with its subject and the viewer's locale.
 TOPICS: dict[str, Callable[[str, str], Topic]] = {
     "recipient": RecipientTopic,
-    "driver": DriverTopic,
     "driver": DriverTopic,
 }
 

@@ -8,28 +8,28 @@ from portal.recipient import fragments
 from portal.recipient.phases import UNDER_WAY
 from portal.recipient.view import RecipientView, read_view
 from portal.services import Services
-from portal.topics import Snapshot, Topic
+from portal.topics import Snapshot
 from tracking.facts import Fact
 
 
-class RecipientTopic(Topic):
+class RecipientTopic:
     """One delivery, for all who watch it by a recipient's link."""
+
+    def __init__(self, delivery_id: str, locale: str) -> None:
+        self._delivery_id = delivery_id
+        self._locale = locale
 
     def keys(self) -> frozenset[str]:
         """Return the delivery's id."""
-        return frozenset({self.subject})
+        return frozenset({self._delivery_id})
 
     def concerns(self, fact: Fact) -> bool:
         """Return whether the fact is about this delivery."""
-        return fact.get("delivery_id") == self.subject
-
-    def fragments(self, session: Session, services: Services, now: datetime) -> list[str]:
-        """Return promise and chat."""
-        return self.snapshot(session, services, now).fragments
+        return fact.get("delivery_id") == self._delivery_id
 
     def snapshot(self, session: Session, services: Services, now: datetime) -> Snapshot:
         """Return promise, chat and the truck's place."""
-        view = read_view(session, self.subject, now=now, settings=services.settings, locale=self.locale)
+        view = read_view(session, self._delivery_id, now=now, settings=services.settings, locale=self._locale)
         return _snapshot(view)
 
 
