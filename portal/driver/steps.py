@@ -6,8 +6,8 @@ from flask import redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from messaging.cases import TaskKind, open_task
 from portal.driver.day import load_day
+from portal.driver.missing import list_missing, settle_missing
 from portal.driver.proofs import taken_proofs
 from portal.driver.routing import blueprint
 from portal.driver.shift import Shift, current_shift
@@ -26,7 +26,15 @@ DoStep = Callable[[Session, Shift, Tap], Step]
 @blueprint.post("/deliveries/<delivery_id>/loaded")
 def loaded(delivery_id: str) -> Response:
     """Tick one off as in the van."""
-    _take(lambda session, _shift, tap: driver_day.load(session, delivery_id, tap), delivery_id=delivery_id)
+
+    def step(session: Session, _shift: Shift, tap: Tap) -> Step:
+        done = driver_day.load(session, delivery_id, tap)
+        if not done.is_repeat:
+            settle_missing(session, delivery_id, tap)
+        return done
+
+    _take(step, delivery_id=delivery_id)
+    publish(services().redis, [inbox_changed()])
     return _to_day("loaded", delivery_id)
 
 
@@ -38,17 +46,7 @@ def not_loaded(delivery_id: str) -> Response:
     def step(session: Session, _shift: Shift, tap: Tap) -> Step:
         done = driver_day.mark_not_loaded(session, delivery_id, tap, reason=reason)
         if not done.is_repeat:
-            key = tap.key("not-loaded-task", delivery_id)
-            sentence = f"Not loaded: {reason}"
-            open_task(
-                session,
-                kind=TaskKind.NOT_LOADED,
-                key=key,
-                reason=sentence,
-                now=tap.now,
-                ids=tap.ids,
-                delivery_id=delivery_id,
-            )
+            list_missing(session, delivery_id, tap, reason)
         return done
 
     _take(step, delivery_id=delivery_id)

@@ -318,6 +318,16 @@ def test_a_missing_parcel_is_a_task_for_staff_once(services: Services, client: F
         assert load(session, planned.delivery_ids[0]).not_loaded_reason == "Fell off the shelf"
 
 
+def test_a_missing_parcel_that_turns_up_settles_its_task(
+    services: Services, client: FlaskClient, planned: Shift
+) -> None:
+    client.post(f"/d/deliveries/{planned.delivery_ids[0]}/not-loaded", data={"reason": "Not there"})
+    client.post(f"/d/deliveries/{planned.delivery_ids[0]}/loaded")
+    with services.database.reading() as session:
+        [task] = session.scalars(select(Task)).all()
+        assert task.resolved_at == NOON
+
+
 def test_what_is_scanned_but_not_on_the_route_is_said(client: FlaskClient, planned: Shift) -> None:
     assert "not on your route" in client.post("/d/scan", data={"reference": "Z-9"}, follow_redirects=True).text
     client.post("/d/scan", data={"reference": "A-1"})
