@@ -69,7 +69,8 @@ def visible_truck(
         return None
     newest = known[-1]
     decimals = 4 if is_next else 3
-    near = _near(newest.place, other_stops, rules)
+    # Rounding must not put the truck where it may not be shown, so the place counts as it is and as it would be shown.
+    near = [*_near(newest.place, other_stops, rules), *_near(_rounded(newest.place, decimals), other_stops, rules)]
     is_held = bool(near) and (not _is_moving(newest) or _has_stood(known))
     shown: Fix | None = newest
     if is_held:
