@@ -23,6 +23,7 @@ from sandbox.visitor import Visitor
 DRIVER_LINK = re.compile(r"https?://\S+/d/[A-Za-z0-9_.\-]+")
 READ_EVERY_S = 0.2  # machine seconds
 ANSWERS = ("Ok, see you in a few minutes", "Got it, thanks", "Sure, will do")
+ANSWERS_ES = ("Listo, ya casi llego", "Entendido, gracias")
 ANSWER_AFTER_S = 40.0  # day seconds
 MOST_ANSWERS = 3  # a driver is at work
 # What goes wrong, by route: a jam in town, a lost signal, a parcel that is not there.
@@ -118,15 +119,15 @@ class Cast:
             if any(words in body for words in CHAT):
                 if left := self._answers_left.get(number, MOST_ANSWERS):
                     self._answers_left[number] = left - 1
-                    self._spawn(self._answer(driver))
+                    self._spawn(self._answer(driver, ANSWERS_ES if CHAT[1] in body else ANSWERS))
             elif (found := DRIVER_LINK.search(body)) is not None:
                 driver.give_link(found.group())
 
-    async def _answer(self, driver: Driver) -> None:
+    async def _answer(self, driver: Driver, answers: tuple[str, ...]) -> None:
         """Answer what a recipient or support asked the driver, at the next calm moment."""
         await self._clock.wait_until(self._clock.now() + timedelta(seconds=ANSWER_AFTER_S))
         if self.autopilot.plays(driver.route.driver_phone):
-            await self._outside.send_from_phone(driver.route.driver_phone, self._rng.choice(ANSWERS))
+            await self._outside.send_from_phone(driver.route.driver_phone, self._rng.choice(answers))
 
     def _driver(self, index: int, day: Day, *, depot: Place, places: dict[str, Place], streets: Streets) -> Driver:
         route, visitor = day.routes[index], self._visitor()
