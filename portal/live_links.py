@@ -62,7 +62,7 @@ class LinkBook:
         statement = select(Link, Delivery.locale).outerjoin(Delivery, Delivery.id == Link.delivery_id)
         read_s = self._services.clock.elapsed()
         with self._services.database.reading() as session:
-            rows = session.execute(statement.where(Link.id.in_(link_ids))).tuples().all()
+            rows = session.execute(statement.where(Link.id.in_(link_ids))).all()
         return [
             KnownLink(
                 id=link.id,

@@ -48,7 +48,7 @@ def sight(session: Session, delivery: Delivery, now: datetime) -> Sighting:
         return NOTHING
     newest = known[-1]
     others = select(Stop.lat, Stop.lon).where(Stop.route_id == stop.route_id, Stop.id != stop.id)
-    places = [LatLon(lat, lon) for lat, lon in session.execute(others).tuples()]
+    places = [LatLon(lat, lon) for lat, lon in session.execute(others)]
     truck = seen_by(delivery, fixes=known, other_stops=places, now=now)
     old_at = newest.at + timedelta(seconds=DEFAULT_RULES.stale_s)
     is_stale = now > old_at
