@@ -66,8 +66,8 @@ def configure(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("uvicorn.access", "werkzeug", "aiohttp.access", "twilio.http_client"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # they log whole URLs and bodies
+    for name in ("uvicorn.access", "werkzeug", "aiohttp.access", "twilio.http_client", "alembic.runtime.migration"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # they log whole URLs and bodies, or a line a look
     for name in ("uvicorn", "uvicorn.error", "rq.worker"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
