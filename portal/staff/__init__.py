@@ -1,6 +1,16 @@
-"""The staff pages: one module a page, all on one blueprint."""
+"""The staff pages: one module a page, all on one blueprint. Importing this package registers every view."""
 
-from portal.staff import cases, conversation, fleet, imports, inbox, login, people, tasks, today
-from portal.staff.shell import blueprint
-
-__all__ = ["blueprint", "cases", "conversation", "fleet", "imports", "inbox", "login", "people", "tasks", "today"]
+from portal.staff import cases as cases
+from portal.staff import conversation as conversation
+from portal.staff import deliveries as deliveries
+from portal.staff import drivers as drivers
+from portal.staff import fleet as fleet
+from portal.staff import imports as imports
+from portal.staff import inbox as inbox
+from portal.staff import live as live
+from portal.staff import login as login
+from portal.staff import people as people
+from portal.staff import routes as routes
+from portal.staff import tasks as tasks
+from portal.staff import today as today
+from portal.staff.shell import blueprint as blueprint

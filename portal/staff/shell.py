@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec
+from urllib.parse import urlencode
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask.blueprints import BlueprintSetupState
@@ -12,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 from sqlalchemy.orm import Session
 
-from portal import accounts
+from portal import accounts, map, tickets
 from portal.accounts import Role
 from portal.audit import audit
 from portal.guards import csrf
@@ -196,10 +197,25 @@ def waiting_counts() -> Counts:
 
 
 def live_url(topic: str) -> str:
-    """Return the address of the stream that says when ``topic`` changed."""
-    return f"/staff/live?topic={topic}"
+    """Return the address of the stream that says when ``topic`` changed, with a ticket for ten minutes."""
+    mine = services()
+    ticket = tickets.issue(mine, topic=topic, subject=me().id, locale=mine.settings.default_locale)
+    return f"/staff/live?{urlencode({'ticket': ticket})}"
+
+
+def map_shell_url() -> str:
+    """Return the address of the script that builds the map; it changes with the script."""
+    return url_for("recipient.map_script", v=map.shell(services().settings).version)
+
+
+def tile_credit() -> str:
+    """Return whom the map's tiles come from; empty when there are none."""
+    settings = services().settings
+    return settings.tile_attribution if settings.tile_url else ""
 
 
 blueprint.app_template_global("live_url")(live_url)
+blueprint.app_template_global("map_shell_url")(map_shell_url)
+blueprint.app_template_global("tile_credit")(tile_credit)
 blueprint.app_template_global("take_undo")(take_undo)
 blueprint.app_template_global("waiting_counts")(waiting_counts)

@@ -33,6 +33,7 @@
       } else if (answer.ok && text !== last) {
         last = text;
         await show(text);
+        failures = 0;
       }
     } catch {
       failures += 1;
@@ -58,6 +59,33 @@
     main.dispatchEvent(new CustomEvent("staff:fresh"));
   };
 
+  // The counts beside the navigation come with the stream itself.
+  const count = (text) => {
+    const box = document.createElement("template");
+    box.innerHTML = text;
+    const told = box.content.getElementById("live-counts");
+    if (!told) return;
+    for (const [name, number] of Object.entries(told.dataset)) {
+      const badge = document.getElementById(`count-${name}`);
+      if (!badge) continue;
+      badge.hidden = number === "0";
+      badge.firstChild.data = number;
+    }
+  };
+
+  // A ticket lasts ten minutes; the page, which knows who is logged in, gives a new one.
+  const renew = async () => {
+    close();
+    try {
+      const answer = await fetch(main.dataset.renew, { headers: { "X-Live": "1" }, credentials: "same-origin" });
+      if (answer.status === 401) location.reload();
+      if (answer.ok) main.dataset.live = (await answer.json()).address;
+    } catch {
+      failures += 1;
+    }
+    setTimeout(open, Math.min(60, 2 ** failures) * 1000 - 1000);
+  };
+
   const soon = () => {
     clearTimeout(settling);
     settling = setTimeout(fetchPart, SETTLE_MS);
@@ -77,10 +105,12 @@
       seenAt = performance.now();
       failures = 0;
     };
-    source.onmessage = () => {
+    source.onmessage = (event) => {
       alive();
-      soon();
+      count(event.data);
+      if (event.data.includes('"live-mark"')) soon();
     };
+    source.addEventListener("renew", renew);
     source.addEventListener("place", () => {
       alive();
       soon();
@@ -91,7 +121,7 @@
       failures += 1;
       if (source && source.readyState === EventSource.CLOSED) {
         close();
-        setTimeout(open, Math.min(60, 2 ** failures) * 1000);
+        setTimeout(renew, Math.min(60, 2 ** failures) * 1000);
       }
     };
   };
