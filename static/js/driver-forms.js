@@ -21,6 +21,7 @@
       }
       document.getElementById("day-content").replaceWith(document.importNode(fresh, true));
       document.dispatchEvent(new CustomEvent("driver:fresh"));
+      document.dispatchEvent(new CustomEvent("driver:done"));
     } catch {
       release(form);
       form.dataset.plain = "1";

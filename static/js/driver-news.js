@@ -31,7 +31,13 @@
     if (old.textContent !== fresh.textContent) old.textContent = fresh.textContent;
     document.title = after ? `(${after}) ${plainTitle}` : plainTitle;
     if (after > before && navigator.vibrate && navigator.userActivation?.hasBeenActive) navigator.vibrate([120, 80, 120]);
-    if (fresh.dataset.version !== content().dataset.version) refresh();
+    catchUp();
+  };
+
+  // A form on its way brings the newest page back itself, with a word about what was done.
+  const catchUp = () => {
+    if (document.querySelector("form[data-sent]")) return;
+    if (news().dataset.version !== content().dataset.version) refresh();
   };
 
   const isInUse = () => {
@@ -153,6 +159,9 @@
       open();
       poll();
     }
+  });
+  document.addEventListener("driver:done", () => {
+    if (news().dataset.version !== content().dataset.version) poll();
   });
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => {

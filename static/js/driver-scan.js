@@ -26,6 +26,7 @@
     if (navigator.vibrate) navigator.vibrate(60);
     const form = document.querySelector("form[data-form=scan]");
     form.elements.reference.value = code.slice(0, 120);
+    form.dataset.sent = "1";
     const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("day-content");
@@ -35,6 +36,7 @@
     }
     document.getElementById("day-content").replaceWith(document.importNode(fresh, true));
     document.dispatchEvent(new CustomEvent("driver:fresh"));
+    document.dispatchEvent(new CustomEvent("driver:done"));
     hint.textContent = document.querySelector("#day-content .said")?.textContent ?? "";
   };
 
@@ -45,6 +47,7 @@
     const isSame = code === last.code && performance.now() - last.at < SAME_MS;
     if (code && !isSame) {
       await tick(code).catch(() => {
+        delete document.querySelector("form[data-form=scan]").dataset.sent;
         hint.textContent = dialog.dataset.offline;
       });
     }
