@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+import phonenumbers
 from flask import Flask
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -27,6 +28,15 @@ class Company:
     name: str
     phone: str
     email: str
+
+    @property
+    def phone_text(self) -> str:
+        """The phone number with spaces, as people of that country write it to others: ``+1 212-555-0199``."""
+        try:
+            number = phonenumbers.parse(self.phone)
+        except phonenumbers.NumberParseException:
+            return self.phone
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def equip(environment: Environment, *, company: Company, locale: str, zone: str) -> None:

@@ -85,6 +85,16 @@ class RecipientView:
         return self.phase in {Phase.DELIVERED, Phase.RETURNED, Phase.CANCELLED} and not self.chat_is_open
 
     @property
+    def is_under_way(self) -> bool:
+        """True while the page changes by the minute: without JavaScript it then reloads by itself."""
+        return self.phase in UNDER_WAY or self.phase in {Phase.TODAY, Phase.ARRIVED}
+
+    @property
+    def may_get_map(self) -> bool:
+        """True when there is a truck to show, or may be before the page is closed."""
+        return self.place is not None or self.phase in UNDER_WAY or self.phase in {Phase.AHEAD, Phase.TODAY}
+
+    @property
     def stage(self) -> str:
         """What the page's parts depend on; the page is fetched anew when it changes."""
         pictures = "".join(picture.id[:4] for picture in self.pictures)
