@@ -57,17 +57,20 @@ class Children:
                 raise ChildFailed(f"{name} ended with {process.returncode}:\n{_tail(said)}")
 
     async def end(self) -> None:
-        """End all, the last started first: SIGTERM, and SIGKILL to its session when that takes too long."""
-        for process in reversed(self._running.values()):
-            if process.returncode is not None:
-                continue
+        """End all, side by side: SIGTERM, and SIGKILL to its session when that takes too long."""
+        running = [process for process in self._running.values() if process.returncode is None]
+        for process in running:
             process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
-            except TimeoutError:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+        await asyncio.gather(*(_ended(process) for process in running))
         self._running.clear()
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    try:
+        await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def _tail(said: str) -> str:

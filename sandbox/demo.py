@@ -35,6 +35,7 @@ from sandbox.summary import summary
 from sandbox.tiles import Tiles
 from sandbox.town import SIDE_STREETS, build_town
 from sandbox.twilio import DEFAULT_FROM
+from sandbox.views import COMPANY
 from sandbox.world import clear_folder, free_port, is_free, start_valkey
 
 PORTAL_PORT, SANDBOX_PORT, SMTP_PORT = 8025, 8026, 8027
@@ -165,24 +166,26 @@ class _Demo:
         portal = ("-m", "portal.cli")
         await children.run("init", (*portal, "init"))
         await children.start("web", (*portal, "web", "--port", str(self._portal_port)))
+        await children.start("worker", (*portal, "worker"))
         await self._wait_ready(children)
         route_file = self._folder / "routes.csv"
         write_route_file(day, route_file)
         await children.run("import", (*portal, "routes", "import", str(route_file)))
-        await children.start("worker", (*portal, "worker"))
 
     async def _wait_ready(self, children: Children) -> None:
+        """Return when web answers and every part of the worker has given a sign of life."""
         deadline_s = machine.monotonic_s() + READY_TIMEOUT_S
         async with aiohttp.ClientSession() as session:
             while machine.monotonic_s() < deadline_s:
                 children.check()
                 try:
-                    async with session.get(f"{self._portal_url}/healthz") as answer:
+                    async with session.get(f"{self._portal_url}/readyz") as answer:
                         if answer.status == 200:
                             return
-                except aiohttp.ClientError:
-                    await asyncio.sleep(0.2)
-        raise ChildFailed(f"web did not become ready within {READY_TIMEOUT_S:.0f} s")
+                except aiohttp.ClientError:  # not listening yet
+                    await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
+        raise ChildFailed(f"the portal did not become ready within {READY_TIMEOUT_S:.0f} s")
 
     def _greet(self, outside: Outside) -> None:
         """Say where to look. The portal's address comes first."""
@@ -227,7 +230,7 @@ class _Demo:
             "PORTAL_MAIL_FROM": "deliveries@example.com",
             "PORTAL_TILE_URL": f"{outside.http_url}/tiles/{{z}}/{{x}}/{{y}}.png",
             "PORTAL_TILE_ATTRIBUTION": "A made-up town",
-            "PORTAL_COMPANY_NAME": "Alder Deliveries",
+            "PORTAL_COMPANY_NAME": COMPANY,
             "PORTAL_SUPPORT_PHONE": "+19085550199",
             "PORTAL_SUPPORT_EMAIL": "help@example.com",
             "PORTAL_DEFAULT_REGION": "US",

@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sandbox.cast import Cast
-from sandbox.clock import DayClock
+from sandbox.clock import DayClock, Event
 from sandbox.day import Day
 from sandbox.driver import LOADING
 from sandbox.ground import ZONE
@@ -14,6 +14,7 @@ from sandbox.journal import Journal
 
 LOOK_EVERY_S = 0.25
 QUIET_S = 7.0  # machine seconds without anything new, before an empty stretch is jumped
+PATIENCE_S = 40.0  # the same, while what was jumped to has not shown itself: the machine may be slow
 EMPTY = timedelta(minutes=8)  # shorter stretches are lived through
 LEAD = timedelta(seconds=40)
 BUSY_EVENTS = {"accepted", "inbound", "mail", "driver", "recipient", "status"}
@@ -36,6 +37,7 @@ class Director:
         self._clock, self._cast, self._journal = clock, cast, journal
         self._monotonic_s = monotonic_s
         self._read, self._busy_s = 0, monotonic_s()
+        self._awaited: Event | None = None
         self._has_told_end = False
 
     async def run(self) -> None:
@@ -54,8 +56,11 @@ class Director:
     def _look(self) -> None:
         for entry in self._journal.entries(after=self._read):
             self._read = entry["n"]
-            if entry["event"] in BUSY_EVENTS:
-                self._busy_s = self._monotonic_s()
+            if entry["event"] not in BUSY_EVENTS:
+                continue
+            self._busy_s = self._monotonic_s()
+            if self._awaited is not None and datetime.fromisoformat(entry["day_at"]) >= self._awaited.at:
+                self._awaited = None
 
     def _is_empty_stretch(self) -> bool:
         event = self._clock.next_event()
@@ -65,7 +70,7 @@ class Director:
             and not self._clock.is_held
             and self._clock.rate > 1
             and not any(driver.is_under_way for driver in self._cast.drivers)
-            and self._monotonic_s() - self._busy_s > QUIET_S
+            and self._monotonic_s() - self._busy_s > (QUIET_S if self._awaited is None else PATIENCE_S)
             and event.at - self._clock.now() > EMPTY
         )
 
@@ -74,4 +79,5 @@ class Director:
         if event is not None:
             self._journal.add("day", what=f"goes on at {event.at.astimezone(ZoneInfo(ZONE)):%H:%M}: {event.label}")
             self._clock.jump_to(event.at - LEAD)
+            self._awaited = event
             self._busy_s = self._monotonic_s()

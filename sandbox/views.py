@@ -14,6 +14,7 @@ from sandbox.journal import Entry
 
 URL = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]")
 TOWN_TIME = ZoneInfo(ZONE)
+COMPANY = "Alder Deliveries"  # left out where there is little room
 TOLD = 60  # so many lines of what happened are shown
 
 
@@ -54,7 +55,7 @@ class Phone:
         if not self.items:
             return ""
         item = self.items[-1]
-        return item.subject or item.body.striptags()
+        return item.subject or item.body.striptags().removeprefix(f"{COMPANY}: ")
 
 
 @dataclass(frozen=True)
@@ -171,5 +172,5 @@ def _line(entry: Entry, names: dict[str, str]) -> Happening | None:
 
 
 def _short(body: str) -> str:
-    plain = URL.sub("[link]", " ".join(body.split()))
+    plain = " ".join(URL.sub("", body).split()).removeprefix(f"{COMPANY}: ")
     return plain if len(plain) <= 90 else plain[:87] + "..."

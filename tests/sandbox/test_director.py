@@ -84,6 +84,31 @@ def test_nothing_is_jumped_over_when_it_would_be_missed(clock, journal, machine,
     assert clock.now() - EVENING < timedelta(minutes=2)
 
 
+def test_what_was_jumped_to_gets_time_to_show_itself(clock, machine):
+    journal = Journal(now=lambda: EVENING, day_now=clock.now)
+    clock.expect(EVENING + timedelta(hours=1), "messages of the day before")
+    clock.expect(EVENING + timedelta(hours=14), "messages of the morning")
+    cast = SimpleNamespace(autopilot=Autopilot(), drivers=[], is_over=False)
+    director = Director(clock=clock, cast=cast, journal=journal, monotonic_s=machine)
+
+    async def play():
+        running = asyncio.create_task(director.run())
+        jumps = []
+        for message in (None, None, "accepted", None):
+            await asyncio.sleep(0.3)
+            if message:
+                journal.add(message, to="+12015550110")
+                await asyncio.sleep(0.3)
+            machine.at_s += 8
+            await asyncio.sleep(0.3)
+            jumps.append(len(journal.entries(event="day")))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return jumps
+
+    assert asyncio.run(play()) == [1, 1, 2, 2]
+
+
 def test_the_end_of_the_day_is_told_once_and_time_runs_at_its_own_pace(clock, journal, machine):
     direct(clock, journal, machine, is_over=True)
 
