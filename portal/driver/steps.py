@@ -15,7 +15,6 @@ from portal.services import services
 from tracking import driver_day
 from tracking.actors import Actor, ActorKind
 from tracking.facts import inbox_changed, publish
-from tracking.fix_entries import nudge
 from tracking.geo import is_place
 from tracking.ids import new_id
 from tracking.taps import FailureReason, MissingReason, Step, Tap
@@ -154,7 +153,6 @@ def _take(step: DoStep, *, delivery_id: str | None = None, stop_id: str | None =
         done = step(session, shift, tap)
     publish(mine.redis, done.facts())
     if not done.is_repeat:
-        nudge(mine.redis, done.route_id)
         mine.wake.reconcile()
     return done
 
