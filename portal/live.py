@@ -22,6 +22,7 @@ from portal.live_links import require
 from portal.live_viewers import Viewer
 from portal.recipient.topic import RecipientTopic
 from portal.services import Services
+from portal.staff.topics import ConversationTopic, FleetTopic, InboxTopic
 from portal.tickets import BadTicket
 from portal.topics import Topic
 from tracking.facts import CHANNEL, FLEET_CHANNEL
@@ -35,6 +36,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 TOPICS: dict[str, Callable[[str, str], Topic]] = {
     "recipient": RecipientTopic,
     "driver": DriverTopic,
+    "inbox": InboxTopic,
+    "fleet": FleetTopic,
+    "conversation": ConversationTopic,
 }
 
 STREAM_HEADERS = [

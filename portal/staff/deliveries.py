@@ -88,6 +88,8 @@ def delivery_reschedule(delivery_id: str) -> ResponseReturnValue:
     start, end = form.get("window_start", ""), form.get("window_end", "")
 
     def act(session: Session, now: datetime) -> Changed:
+        found = load(session, delivery_id)
+        stays = found.stop.route_id if found.service_on == on else None
         return changes.reschedule(
             session,
             delivery_id,
@@ -97,7 +99,7 @@ def delivery_reschedule(delivery_id: str) -> ResponseReturnValue:
             now=now,
             actor=me().actor,
             ids=new_id,
-            route_id=form.get("route_id") or None,
+            route_id=form.get("route_id") or stays,
         )
 
     if not is_confirmed():

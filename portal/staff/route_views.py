@@ -47,6 +47,7 @@ class StopView:
     state: str
     drops: tuple[Drop, ...]
     can_move: bool
+    moves: tuple[tuple[str, str], ...]
     lat: float
     lon: float
 
@@ -105,6 +106,7 @@ def view_of(session: Session, route_id: str, now: datetime, *, can_change: bool)
 def _stops(
     found: Route, stops: Sequence[Stop], by_stop: dict[str, list[Delivery]], now: datetime, *, is_changeable: bool
 ) -> tuple[StopView, ...]:
+    movable = [stop.id for stop in stops if is_changeable and stop.arrived_at is None]
     left = [stop.id for stop in stops if any(delivery.is_open for delivery in by_stop.get(stop.id, []))]
     shown = []
     for number, stop in enumerate(stops, 1):
@@ -119,12 +121,21 @@ def _stops(
                 is_past=stop.arrived_at is not None,
                 state=state,
                 drops=tuple(_drop(delivery, now) for delivery in here),
-                can_move=is_changeable and stop.arrived_at is None,
+                can_move=stop.id in movable,
+                moves=_moves(stop.id, movable),
                 lat=stop.lat,
                 lon=stop.lon,
             )
         )
     return tuple(shown)
+
+
+def _moves(stop_id: str, movable: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the directions a stop can move in: (direction, word)."""
+    if stop_id not in movable:
+        return ()
+    ways = (("up", "earlier", movable[0]), ("down", "later", movable[-1]))
+    return tuple((way, word) for way, word, end in ways if stop_id != end)
 
 
 def _when(stop: Stop, zone: str) -> str:

@@ -10,8 +10,10 @@
   const QUIET_S = 40;
   const POLL_S = 15;
   const SETTLE_MS = 250;
+  const PLACES_MS = 2000; // a fleet moves all the time; its list is read this often at most
   let source = null;
   let seenAt = 0;
+  let fetchedAt = 0;
   let last = null;
   let settling = 0;
   let failures = 0;
@@ -25,6 +27,7 @@
       return;
     }
     isFetching = true;
+    fetchedAt = performance.now();
     try {
       const answer = await fetch(main.dataset.part, { headers: { "X-Live": "1" }, credentials: "same-origin" });
       const text = await answer.text();
@@ -86,9 +89,9 @@
     setTimeout(open, Math.min(60, 2 ** failures) * 1000 - 1000);
   };
 
-  const soon = () => {
+  const soon = (wait = SETTLE_MS) => {
     clearTimeout(settling);
-    settling = setTimeout(fetchPart, SETTLE_MS);
+    settling = setTimeout(fetchPart, wait);
   };
 
   const close = () => {
@@ -113,7 +116,7 @@
     source.addEventListener("renew", renew);
     source.addEventListener("place", () => {
       alive();
-      soon();
+      if (performance.now() - fetchedAt > PLACES_MS) soon();
     });
     source.addEventListener("beat", alive);
     source.addEventListener("gone", close);
