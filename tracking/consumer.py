@@ -185,7 +185,7 @@ class Consumer:
         self._tell(told)
 
     def _tell(self, told: Told) -> None:
-        publish(self._redis, told.facts)
+        publish(self._redis, told.facts, is_from_consumer=True)
         try:
             for line in told.fleet:
                 self._redis.publish(FLEET_CHANNEL, line)

@@ -13,6 +13,8 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tracking.fix_stream import MAX_LENGTH, STREAM
+
 CHANNEL = "portal:facts"
 FLEET_CHANNEL = "portal:fleet"  # staff only: every truck's last fix
 
@@ -59,15 +61,23 @@ def inbox_changed() -> Fact:
     return {"kind": "inbox"}
 
 
-def publish(redis: Redis, facts: Iterable[Fact]) -> None:
-    """Tell the live pages, after commit. A Redis that is away is logged and costs only speed."""
-    lines = [json.dumps(fact, separators=(",", ":")) for fact in facts]
+def publish(redis: Redis, facts: Iterable[Fact], *, is_from_consumer: bool = False) -> None:
+    """Tell the live pages, after commit. A Redis that is away is logged and costs only speed.
+
+    A route that somebody changed is also put on the stream of fixes, so that its estimates follow at once;
+    ``is_from_consumer`` says that they have followed already.
+    """
+    told = list(facts)
+    lines = [json.dumps(fact, separators=(",", ":")) for fact in told]
     if not lines:
         return
+    changed = [] if is_from_consumer else [fact["route_id"] for fact in told if fact["kind"] == "route"]
     try:
         pipe = redis.pipeline(transaction=False)
         for line in lines:
             pipe.publish(CHANNEL, line)
+        for route_id in dict.fromkeys(changed):
+            pipe.xadd(STREAM, {"route": route_id}, maxlen=MAX_LENGTH, approximate=True)
         pipe.execute()
     except RedisError as error:
         log.warning("facts not published", count=len(lines), error=type(error).__name__)

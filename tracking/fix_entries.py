@@ -1,4 +1,4 @@
-"""What the stream of fixes holds, read back: fixes of drivers, and nudges to look at a route again."""
+"""What the stream of fixes holds, read back: fixes of drivers, and routes that somebody changed."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from redis import Redis
-from redis.exceptions import RedisError
 
-from tracking.fix_stream import STREAM
 from tracking.fixes import Fix
 
 log = structlog.get_logger()
@@ -50,14 +47,6 @@ def read_batch(entries: Sequence[tuple[bytes, Mapping[bytes, bytes] | None]]) ->
             continue
         fixes.setdefault(found.driver_id, []).append(found)
     return Batch(tuple(entry_id for entry_id, _ in entries), fixes, tuple(route_ids))
-
-
-def nudge(redis: Redis, route_id: str) -> None:
-    """Let the consumer look at a route again at once: a tap, a new order, another driver. Losing it costs seconds."""
-    try:
-        redis.xadd(STREAM, {"route": route_id}, maxlen=500_000, approximate=True)
-    except RedisError as error:
-        log.warning("route not looked at yet", route=route_id, error=type(error).__name__)
 
 
 def _driver_fix(fields: Mapping[bytes, bytes]) -> DriverFix:

@@ -15,7 +15,6 @@ from tracking.clocks import SetClock
 from tracking.consumer import ASIDE, GROUP, LEASE_KEY, MOST_READS, NAME, Consumer
 from tracking.custody import CustodyEvent, CustodyKind
 from tracking.deliveries import Delivery, DeliveryStatus, EstimateMade, PromiseChange
-from tracking.fix_entries import nudge
 from tracking.fix_stream import STREAM
 from tracking.live_state import truck_place
 from tracking.positions import Position
@@ -227,7 +226,7 @@ def test_delivered_stop_no_longer_stands_before_the_next(day: Day) -> None:
     actor = Actor(ActorKind.DRIVER, day.driver_id)
     with day.database.writing() as session:
         driver_day.deliver(session, day.delivery_ids[0], Tap(day.clock.now(), actor, day.ids, "r1"))
-    nudge(day.redis, day.route_id)
+    facts.publish(day.redis, [facts.route_changed(day.route_id)])
     day.work()
     assert day.stop(1).stops_before == 0
     assert day.delivery(1).next_stop_at == day.clock.now()
