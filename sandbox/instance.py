@@ -121,6 +121,9 @@ class Instance:
         deadline = monotonic_s() + START_TIMEOUT_S
         said = "nothing"
         while monotonic_s() < deadline:
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise RuntimeError(f"{name} ended by itself: {(self.folder / f'{name}.log').read_text()[-2000:]}")
             try:
                 said = self.get("/readyz")
                 if json.loads(said).get("status") == "ok" and not json.loads(said)["late_parts"]:

@@ -71,4 +71,4 @@ def press(page: Page, name: str, **values: str) -> None:
     chosen = form(page, name)
     for field, value in values.items():
         chosen.locator(f'[name="{field}"]').first.fill(value)
-    chosen.locator('button[type="submit"], button:not([type])').first.click()
+    chosen.locator('button[type="submit"], button:not([type])').last.click()
