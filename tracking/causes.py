@@ -1,5 +1,6 @@
 """Which of the day's troubles explains an estimate that moved: a short ledger of seconds won and lost."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,10 +28,12 @@ class CauseLedger:
         self.lost[cause] = self.lost.get(cause, 0.0) + lost_s
 
     def _fade(self, at: float) -> None:
-        if self.noted_at and at > self.noted_at:
-            kept = 0.5 ** ((at - self.noted_at) / HALF_LIFE_S)
-            self.lost = {cause: lost_s * kept for cause, lost_s in self.lost.items()}
+        self.lost = self._faded(at)
         self.noted_at = max(self.noted_at, at)
+
+    def _faded(self, at: float) -> dict[Cause, float]:
+        kept = math.pow(0.5, max(0.0, at - self.noted_at) / HALF_LIFE_S)
+        return {cause: lost_s * kept for cause, lost_s in self.lost.items()}
 
     def main(self, now: float, *, overrun_s: float = 0.0) -> Cause | None:
         """Return the cause that explains most; ``overrun_s`` is what the stop under way takes too long already.
@@ -39,7 +42,7 @@ class CauseLedger:
         """
         if self.reordered_at is not None and now - self.reordered_at <= REORDER_S:
             return Cause.REORDER
-        lost = dict(self.lost)
+        lost = self._faded(now)
         lost[Cause.LONG_STOP] = lost.get(Cause.LONG_STOP, 0.0) + overrun_s
         cause, most_s = max(lost.items(), key=lambda item: item[1])
         if most_s >= NOTABLE_S:

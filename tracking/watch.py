@@ -23,6 +23,8 @@ OFF_ROUTE_FIXES = 3
 OFF_ROUTE_LOOK_AHEAD = 5
 # A truck that came so near to the next stop and is out of its exit radius again has gone past it (our choice).
 PASSED_M = 120.0
+# So many of the stops gone past last still count as next: the truck may have looked for a place to park (our choice).
+JUST_PASSED = 2
 # A service too short to be noticed took no longer than this (our choice).
 PASSED_SERVICE_S = 30.0
 
@@ -165,7 +167,7 @@ class Watch:
         itinerary = self._state.itinerary
         ahead = itinerary.ahead()
         near = {stop.stop_id for stop in ahead[: self._rule.near_stops]}
-        near.add(self._state.passing or "")
+        near.update(stop.stop_id for stop in itinerary.skipped()[-JUST_PASSED:])
         last = ahead[0].stop_id if len(ahead) == 1 else None
         return [
             Candidate(stop.stop_id, stop.place, stop.stop_id in near, stop.stop_id == last)
