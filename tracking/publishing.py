@@ -128,7 +128,7 @@ def _changes(delivery: Delivery, estimate: Estimate, status: RouteStatus, *, now
     current = promise_of(delivery)
     promise = next_promise(current, estimate, now=now, window=window)
     changes: dict[str, Any] = {}
-    if promise is not current:
+    if current is None or _shown(promise) != _shown(current):
         changes = {
             "promise_lo_at": promise.lo_at,
             "promise_hi_at": promise.hi_at,
@@ -146,6 +146,10 @@ def _changes(delivery: Delivery, estimate: Estimate, status: RouteStatus, *, now
     if delivery.next_stop_at is None and status is RouteStatus.STARTED and is_close and estimate.basis == "live":
         changes |= {"next_stop_at": now, "plan_dirty_at": now}
     return changes
+
+
+def _shown(promise: Promise) -> tuple[datetime, datetime, datetime, bool]:
+    return promise.lo_at, promise.hi_at, promise.point_at, promise.is_now
 
 
 def promise_of(delivery: Delivery) -> Promise | None:
