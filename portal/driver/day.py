@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from messaging.chat_lines import ChatMessage, Voice
-from portal.driver.stop_views import DeliveryView, StopView, stop_view
+from portal.driver.stop_views import ChatMark, DeliveryView, StopView, stop_view
 from tracking.deliveries import Delivery, deliveries_of_route
 from tracking.driver_day import UNDO_WITHIN
 from tracking.errors import NotFound
@@ -150,7 +150,7 @@ def load_day(session: Session, route_id: str, now: datetime) -> DayView:
     if route is None:
         raise NotFound("route", route_id)
     rows = deliveries_of_route(session, route_id)
-    unread = _unread(session, [row.id for row in rows])
+    chats = _chats(session, [row.id for row in rows])
     by_stop: dict[str, list[Delivery]] = {}
     for row in rows:
         by_stop.setdefault(row.stop_id, []).append(row)
@@ -168,20 +168,24 @@ def load_day(session: Session, route_id: str, now: datetime) -> DayView:
         finished_at=route.finished_at,
         status=route.status,
         plan_version=route.plan_version,
-        stops=tuple(stop_view(number, here, unread, now) for number, here in enumerate(by_stop.values(), start=1)),
+        stops=tuple(stop_view(number, here, chats, now) for number, here in enumerate(by_stop.values(), start=1)),
     )
 
 
-def _unread(session: Session, delivery_ids: Iterable[str]) -> dict[str, int]:
-    """Return how many lines of others each driver's thread has that the driver has not seen."""
+def _chats(session: Session, delivery_ids: Iterable[str]) -> dict[str, ChatMark]:
+    """Return what the driver has not seen of each thread, and a mark that changes with its lines and who saw them."""
+    is_unread = and_(ChatMessage.voice.in_([Voice.RECIPIENT, Voice.SUPPORT]), ChatMessage.seen_by_driver_at.is_(None))
     counted = (
-        select(ChatMessage.conversation_id, func.count())
-        .where(
-            ChatMessage.conversation_id.in_(list(delivery_ids)),
-            ChatMessage.voice.in_([Voice.RECIPIENT, Voice.SUPPORT]),
-            ChatMessage.is_internal.is_(False),
-            ChatMessage.seen_by_driver_at.is_(None),
+        select(
+            ChatMessage.conversation_id,
+            func.sum(case((is_unread, 1), else_=0)),
+            func.max(ChatMessage.id),
+            func.count(ChatMessage.seen_by_recipient_at),
         )
+        .where(ChatMessage.conversation_id.in_(list(delivery_ids)), ChatMessage.is_internal.is_(False))
         .group_by(ChatMessage.conversation_id)
     )
-    return {delivery_id: count for delivery_id, count in session.execute(counted)}  # noqa: C416 - rows are no pairs to mypy
+    return {
+        delivery_id: ChatMark(unread=int(unread), version=f"{last_id}/{seen_count}")
+        for delivery_id, unread, last_id, seen_count in session.execute(counted)
+    }

@@ -52,6 +52,7 @@ def news_fragment(day: DayView) -> str:
         locale=day.locale,
         zone=day.zone,
         version=version_of(day),
+        chat_version=chat_version_of(day),
         plan_version=day.plan_version,
         unread={delivery.id: delivery.unread for delivery in day.deliveries if delivery.unread},
         unread_count=day.unread,
@@ -59,15 +60,24 @@ def news_fragment(day: DayView) -> str:
 
 
 def version_of(day: DayView) -> str:
-    """Return a word that changes with anything the day's pages show, but not with time alone."""
+    """Return a word that changes with anything the day's pages show but chats, and not with time alone."""
     following = day.next_stop
     eta_at = following.eta_at if following else None
     shown = [day.status, str(day.plan_version), f"{eta_at:%H:%M}" if eta_at else ""]
     for stop in day.stops:
         shown.extend((stop.id, stop.address))
         for found in stop.deliveries:
-            shown.extend((found.id, found.status, found.note, found.instructions, found.items, str(found.unread)))
+            shown.extend((found.id, found.status, found.note, found.instructions, found.items))
             shown.extend((found.name, str(found.not_loaded_reason), str(found.window_start_at)))
+    return _digest(shown)
+
+
+def chat_version_of(day: DayView) -> str:
+    """Return a word that changes with every line of the day's chats, and with who has seen them."""
+    return _digest([f"{found.id} {found.chat.unread} {found.chat.version}" for found in day.deliveries])
+
+
+def _digest(shown: list[str]) -> str:
     return hashlib.sha256("\0".join(shown).encode()).hexdigest()[:16]
 
 
@@ -78,5 +88,5 @@ def news() -> ResponseReturnValue:
     with mine.database.reading() as session:
         view = load_day(session, current_shift(session).route_id, mine.clock.now())
     response: Response = make_response(news_fragment(view))
-    response.set_etag(version_of(view))
+    response.set_etag(f"{version_of(view)}-{chat_version_of(view)}")
     return response.make_conditional(request)

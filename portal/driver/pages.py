@@ -8,7 +8,7 @@ from messaging.conversations import thread
 from messaging.threads import Thread
 from portal import tickets
 from portal.driver.day import DayView, load_day
-from portal.driver.news import news_fragment, version_of
+from portal.driver.news import chat_version_of, news_fragment, version_of
 from portal.driver.routing import blueprint
 from portal.driver.shift import Shift, current_shift
 from portal.driver.words import FAILURE_LABELS, NOT_LOADED_REASONS, QUICK_REPLIES, RECEIVERS, SAID
@@ -50,6 +50,7 @@ def page(template: str, view: DayView, shift: Shift, **values: object) -> str:
         device_token=shift.device_token,
         news=news_fragment(view),
         version=version_of(view),
+        chat_version=chat_version_of(view),
         live_url=_live_url(view, shift),
         said=_said(view),
         failure_labels=FAILURE_LABELS,

@@ -11,6 +11,14 @@ _DONE = frozenset({_S.DELIVERED, _S.ATTEMPT_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
+class ChatMark:
+    """How many lines of a thread the driver has not seen, and a word that changes with its lines and who saw them."""
+
+    unread: int = 0
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryView:
     """One recipient's goods as the driver may see them: a first name and an initial, never a number."""
 
@@ -31,7 +39,12 @@ class DeliveryView:
     failure_note: str
     done_at: datetime | None
     can_undo: bool
-    unread: int
+    chat: ChatMark
+
+    @property
+    def unread(self) -> int:
+        """How many lines of the chat the driver has not seen."""
+        return self.chat.unread
 
     @property
     def is_waiting(self) -> bool:
@@ -129,8 +142,8 @@ def short_name(name: str) -> str:
     return f"{parts[0]} {parts[-1][0]}." if len(parts) > 1 else name.strip()
 
 
-def stop_view(number: int, here: list[Delivery], unread: dict[str, int], now: datetime) -> StopView:
-    """Return the view of one stop from its deliveries, loaded whole; ``unread`` is chat lines by delivery id."""
+def stop_view(number: int, here: list[Delivery], chats: dict[str, ChatMark], now: datetime) -> StopView:
+    """Return the view of one stop from its deliveries, loaded whole; ``chats`` by delivery id."""
     stop = here[0].stop
     return StopView(
         id=stop.id,
@@ -139,11 +152,11 @@ def stop_view(number: int, here: list[Delivery], unread: dict[str, int], now: da
         lat=stop.lat,
         lon=stop.lon,
         eta_at=stop.eta_at,
-        deliveries=tuple(_delivery_view(row, number, unread.get(row.id, 0), now) for row in here),
+        deliveries=tuple(_delivery_view(row, number, chats.get(row.id, ChatMark()), now) for row in here),
     )
 
 
-def _delivery_view(row: Delivery, stop_number: int, unread: int, now: datetime) -> DeliveryView:
+def _delivery_view(row: Delivery, stop_number: int, chat: ChatMark, now: datetime) -> DeliveryView:
     is_done = row.status in _DONE
     return DeliveryView(
         id=row.id,
@@ -163,5 +176,5 @@ def _delivery_view(row: Delivery, stop_number: int, unread: int, now: datetime) 
         failure_note=row.failure_note,
         done_at=row.status_at if is_done else None,
         can_undo=is_done and now - row.status_at <= UNDO_WITHIN,
-        unread=unread,
+        chat=chat,
     )

@@ -14,6 +14,7 @@
   let reopening = 0;
   let tag = "";
   let isFetching = false;
+  let wantsMore = false;
   const plainTitle = document.title;
 
   const news = () => document.getElementById("driver-news");
@@ -37,8 +38,11 @@
   // A form on its way brings the newest page back itself, with a word about what was done.
   const catchUp = () => {
     if (document.querySelector("form[data-sent]")) return;
-    if (news().dataset.version !== content().dataset.version) refresh();
+    if (isBehind()) refresh();
   };
+
+  const isBehind = () => news().dataset.version !== content().dataset.version
+    || news().dataset.chatVersion !== content().dataset.chatVersion;
 
   const isInUse = () => {
     const active = document.activeElement;
@@ -50,6 +54,7 @@
   };
 
   const refresh = async () => {
+    wantsMore = isFetching;
     if (isFetching || document.hidden) return;
     isFetching = true;
     try {
@@ -60,6 +65,7 @@
       // No signal: the next beat tries again.
     }
     isFetching = false;
+    if (wantsMore) refresh();
   };
 
   const show = (page) => {
@@ -75,7 +81,8 @@
       if (old && old.dataset.last !== chat.dataset.last) old.replaceWith(document.importNode(chat, true));
     }
     if (isInUse()) {
-      offer();
+      if (fresh.dataset.version !== content().dataset.version) offer();
+      content().dataset.chatVersion = fresh.dataset.chatVersion;
     } else {
       const open = [...content().querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
       content().replaceWith(document.importNode(fresh, true));
@@ -161,7 +168,7 @@
     }
   });
   document.addEventListener("driver:done", () => {
-    if (news().dataset.version !== content().dataset.version) poll();
+    if (isBehind()) poll();
   });
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => {

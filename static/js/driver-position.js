@@ -47,7 +47,8 @@
     button.dataset.state = isOn ? state || "on" : "off";
     words.textContent = !isOn ? note.dataset.labelOff : state === "offline" ? note.dataset.labelWaiting : note.dataset.labelOn;
     const sentence = !isOn ? note.dataset[trouble || "off"] : state ? note.dataset[state] : "";
-    const told = state === "offline" ? `${sentence}${waiting().length}` : sentence;
+    button.dataset.waiting = waiting().length;
+    const told = state === "offline" ? `${sentence}${button.dataset.waiting}` : sentence;
     if (note.textContent !== told) note.textContent = told;
     note.hidden = !told;
   };

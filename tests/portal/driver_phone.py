@@ -1,0 +1,56 @@
+"""A server around the three halves a driver's phone talks to, in a thread of the test."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+from a2wsgi import WSGIMiddleware
+
+from portal.app import create_app
+from portal.ingest import IngestApp
+from portal.live import LiveApp
+from portal.services import Services
+
+PATIENCE_S = 10.0
+
+
+@contextmanager
+def serving(services: Services) -> Iterator[str]:
+    """Serve at the public address of the services, and yield it."""
+    live, ingest, pages = LiveApp(services), IngestApp(services), WSGIMiddleware(create_app(services))
+    is_up = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await live.startup()
+            await ingest.startup()
+            is_up.set()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await live.shutdown()
+            await ingest.shutdown()
+            await send({"type": "lifespan.shutdown.complete"})
+        elif scope["path"].startswith("/ingest/"):
+            await ingest(scope, receive, send)
+        elif scope["path"].endswith("/live"):
+            await live(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    port = urlsplit(services.settings.public_url).port
+    assert port is not None
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert is_up.wait(PATIENCE_S)
+    try:
+        yield services.settings.public_url
+    finally:
+        live.closing.set()
+        server.should_exit = True
+        thread.join(PATIENCE_S)
