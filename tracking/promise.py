@@ -53,6 +53,8 @@ def next_promise(
     point_at = _rounded(at, "near")
     if point_at < now:
         point_at = _rounded(now, "up")
+    if current is not None and current.is_now == is_now and current.point_at == point_at:
+        return current
     lo_at = _rounded(max(estimate.lo_at, now), "near")
     if window is not None and lo_at < window[0]:
         lo_at = min(window[0], point_at)

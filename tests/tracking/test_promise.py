@@ -113,5 +113,6 @@ def test_a_promise_is_in_order_on_its_marks_and_not_in_the_past(steps: list[tupl
         current = next_promise(current, one, now=now, window=TEN_TO_TWO)
         assert current.point_at >= now
         assert current.lo_at <= current.point_at < current.hi_at
+        assert next_promise(current, one, now=now, window=TEN_TO_TWO) is current
         for shown_at in (current.lo_at, current.point_at, current.hi_at):
             assert shown_at.timestamp() % 300 == 0
