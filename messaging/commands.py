@@ -73,6 +73,12 @@ _PLACES = word_set(
 )
 
 
+def words_table() -> str:
+    """Return the table of words in Markdown, as docs/texting.md shows it."""
+    rows = [f"| {', '.join(row.words)} | `{row.example}` | {row.does} |" for row in WORDS]
+    return "\n".join(("| word | example | what it does |", "|---|---|---|", *rows))
+
+
 def parse_command(text: str) -> Asked | None:
     """Return the command that ``text`` is, or None when it is chat."""
     said = unicodedata.normalize("NFKC", text).strip()
@@ -102,7 +108,7 @@ def _body(rest: str) -> str:
 def _note(_first: str, rest: str) -> Asked | None:
     text = _body(rest)
     is_marked = bool(re.match(r"\s*[:\-–—=]", rest))
-    if words_of(text).split(" ")[0] in {"BENE", "THAT", "TO", "QUE"} and not is_marked:
+    if words_of(text).split(" ")[0] in {"BENE", "MENTAL", "THAT", "TO", "QUE"} and not is_marked:
         return None
     return Asked(Command.NOTE, text)
 

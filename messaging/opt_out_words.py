@@ -28,20 +28,26 @@ _HELP = frozenset({"HELP", "INFO", "AYUDA"})
 MAYBE_THE_DELIVERY = frozenset({"CANCEL", "END", "QUIT", "CANCELAR"})
 
 _WRITE = r"(?:text|txt|texting|txting|message|messaging|messages|msg|msgs|messaging|sms|texts|contact|contacting)"
+_MESSAGES = r"(?:texts?|messages?|sms|msgs?)"
+_NEVER = r"\b(?:do not|don t|dont|never)\s+(?:ever\s+)?"
 _PHRASES = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b(?:stop|quit|cease)\s+(?:sending|{_WRITE})\b",
-        r"\b(?:do not|don t|dont|never)\s+(?:ever\s+)?(?:text|txt|message|msg|sms|contact)\s+(?:me|us|this)\b",
-        r"\bno\s+more\s+(?:\w+\s+)?(?:texts?|messages?|sms|msgs?)\b",
-        r"\b(?:take|remove|delete)\s+(?:me|my number|this number)\b(?:.*\b(?:list|number|database)\b|$)",
+        rf"\b(?:stop|quit|cease)\s+(?:sending|spamming|{_WRITE})\b",
+        rf"\bstop\s+(?:the|these|those|all|your)\s+{_MESSAGES}\b",
+        rf"{_NEVER}(?:text|txt|message|msg|sms|contact)\s+(?:me|us|this)\b(?!\s+(?:when|if|until|before|about)\b)",
+        rf"{_NEVER}send\s+(?:me\s+)?(?:any\s+)?(?:more\s+)?{_MESSAGES}\b",
+        rf"{_NEVER}want\s+(?:to\s+get\s+)?(?:these|those|any|your|more|any more)\s+(?:more\s+)?{_MESSAGES}\b",
+        rf"\bno\s+more\s+(?:\w+\s+)?{_MESSAGES}\b",
+        r"\b(?:take|remove|delete)\s+(?:me|my number|this number)\b(?:.*\b(?:list|number|database|system|records)\b|$)",
         r"\bremove\s+my\s+(?:phone\s+)?number\b",
         r"\bunsubscribe\s+me\b|\bopt(?:ing)?\s+(?:me\s+)?out\b",
         r"\blose\s+(?:my|this)\s+number\b",
-        r"\bno\s+(?:me\s+)?(?:mande[ns]?|envie[ns]?|escriba[ns]?)\s+(?:mas|mensajes)\b",
+        r"\bno\s+(?:me\s+)?(?:mande[ns]?|envie[ns]?|escriba[ns]?)\s+(?:mas|mensajes)\b|\bya\s+no\s+me\s+escriba[ns]?\b",
+        r"\bno\s+quiero\s+(?:recibir\s+)?mas\s+(?:mensajes|sms|textos)\b",
         r"\b(?:dejen|deje|deja|paren|pare)\s+de\s+(?:enviar|mandar|escribir)",
         r"^no\s+mas(?:\s+(?:mensajes|sms|textos|por favor|gracias))*$",
-        r"\barret\w*\s+(?:de\s+)?(?:m\s+)?(?:envoyer|ecrire|les\s+sms)",
+        r"\barret\w*\s+(?:de\s+)?(?:m\s+)?(?:envoyer|ecrire|les\s+sms)|\bne\s+m\s+envoyez\s+plus\b",
         r"\bkeine\s+(?:sms|nachrichten)\s+mehr\b",
     )
 )
@@ -69,6 +75,8 @@ def consent_word(text: str) -> ConsentWord | None:
     An exact word counts alone, whatever stands around it in marks. A phrase counts anywhere, and is looked at by staff.
     """
     said = words_of(text)
+    if set(said.split()) == {"STOP"}:
+        return ConsentWord.STOP
     exact = {ConsentWord.STOP: _STOP, ConsentWord.START: _START, ConsentWord.YES: _YES, ConsentWord.HELP: _HELP}
     for word, spellings in exact.items():
         if said in spellings:

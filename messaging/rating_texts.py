@@ -57,7 +57,7 @@ _WORDED = re.compile(
 _RATED_SOMEWHERE = re.compile(
     r"(?:^|\s)([1-5])\s*/\s*5\b|(?:^|\s)([1-5])\s*stars?\b|[\s,.:;-]([1-5])\s*[!.]*\s*$", re.IGNORECASE
 )
-_OTHER_SCALE = re.compile(r"^\s*(?:\d{1,2}|\d{1,3}[.,]\d)\s*/\s*(?:5|10|100)\b")
+_OTHER_SCALE = re.compile(r"^\s*\d{1,3}(?:[.,]\d)?\s*/\s*(?:5|10|100)\b")
 
 
 def parse_rating(text: str) -> ParsedRating | None:
@@ -104,7 +104,7 @@ def _by_digit(score: int, *, has_scale: bool, rest: str) -> RatingReading:
     doubt = RatingReading(is_doubtful=True, maybe=score)
     if has_scale:
         return RatingReading(ParsedRating(score, _comment(rest)))
-    if re.match(r"\s*(?:[-–/+x&~]|\.|,)?\s*\d", rest) or re.match(r"\s*[/%$€£°#º]", rest):
+    if re.match(r"\s*(?:[-–/+x&~:]|\.|,)?\s*\d", rest) or re.match(r"\s*[/%$€£°#º]", rest):
         return doubt  # 4.5, 4-5, 3/4, 1 2 3, 5%
     if re.match(r"^['’]?[a-z]", rest, re.IGNORECASE):
         return doubt  # 3rd, 5min, 2nd, 5pm

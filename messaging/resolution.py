@@ -8,7 +8,7 @@ from messaging.opt_out_words import word_set, words_of
 
 LAST_WORD_COUNTS_FOR = timedelta(hours=12)  # our choice: an answer to yesterday's text may be about today's delivery
 MAX_CHOICES = 4  # more do not fit a text
-_LETTERS = "ABCD"
+_LETTERS = ("A", "B", "C", "D")
 _FIRST = {
     *("1", "FIRST", "THE FIRST", "THE FIRST ONE", "FIRST ONE", "PRIMERO", "EL PRIMERO", "LA PRIMERA", "PRIMERA"),
 }
