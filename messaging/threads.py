@@ -13,6 +13,7 @@ from messaging.chat_states import ChatState, chat_state, facts_of
 from messaging.inbound_texts import InboundMessage
 from messaging.notifications import Notification
 from messaging.relay import carried
+from messaging.thread_events import ThreadEvent, events_of, in_language
 from tracking.deliveries import Delivery, load
 
 _OWN_WORDS = {Voice.RECIPIENT: "recipient", Voice.DRIVER: "driver", Voice.SUPPORT: "support"}
@@ -22,6 +23,7 @@ _OWN_WORDS = {Voice.RECIPIENT: "recipient", Voice.DRIVER: "driver", Voice.SUPPOR
 class ChatLine:
     """One line as this reader may see it.
 
+    ``id`` is negative for what happened to the goods between the lines.
     ``author`` is a display name, empty for the system. ``seen`` is an English sentence ("Seen by the driver 14:03", in
     the address's time), ``seen_by`` and ``seen_at`` the same for a translation. ``carried_by`` and ``carried_status``
     say what text or mail was planned for it. ``assumed`` is for support: why a text was put in this thread.
@@ -78,14 +80,47 @@ def thread(
     lines = _newest(session, delivery_id, audience, limit)
     carriers = carried(session, delivery_id, [line.id for line in lines])
     assumed = _assumptions(session, lines) if audience is Voice.SUPPORT else {}
+    shown = [_shown(line, delivery, audience, carriers, assumed) for line in lines]
     return Thread(
-        lines=tuple(_shown(line, delivery, audience, carriers, assumed) for line in lines),
+        lines=_with_events(session, delivery, audience, shown),
         state=chat_state(facts, audience=audience, now=now, contact=contact),
         version=conversation.version if conversation else 1,
         waiting_since=conversation.waiting_since if conversation else None,
         assigned_to=conversation.assigned_to if conversation else None,
         taken_over_by=conversation.taken_over_by if conversation else None,
         unseen=sum(1 for line in lines if line.voice is not audience and _seen_by(line, audience) is None),
+    )
+
+
+def _with_events(
+    session: Session, delivery: Delivery, audience: Voice, shown: Sequence[ChatLine]
+) -> tuple[ChatLine, ...]:
+    """Return the lines with what happened between them; the driver knows, and sees words only."""
+    if audience is Voice.DRIVER:
+        return tuple(shown)
+    locale = delivery.locale if audience is Voice.RECIPIENT else "en"
+    first_at = shown[0].at if shown else None
+    events = [event for event in events_of(session, delivery, locale) if first_at is None or event.at >= first_at]
+    return tuple(sorted([*shown, *(_told(event) for event in events)], key=lambda line: line.at))
+
+
+def _told(event: ThreadEvent) -> ChatLine:
+    return ChatLine(
+        id=event.id,
+        voice=Voice.SYSTEM,
+        is_mine=False,
+        author="",
+        body=event.text,
+        at=event.at,
+        origin=Origin.SYSTEM,
+        seen=None,
+        seen_by=None,
+        seen_at=None,
+        is_internal=False,
+        actor_id="",
+        carried_by=None,
+        carried_status=None,
+        assumed="",
     )
 
 
@@ -101,9 +136,7 @@ def _assumptions(session: Session, lines: Sequence[ChatMessage]) -> dict[str, st
     wanted = [line.inbound_id for line in lines if line.inbound_id]
     if not wanted:
         return {}
-    rows = session.execute(
-        select(InboundMessage.id, InboundMessage.assumed).where(InboundMessage.id.in_(wanted))
-    )
+    rows = session.execute(select(InboundMessage.id, InboundMessage.assumed).where(InboundMessage.id.in_(wanted)))
     return dict(rows.all())
 
 
@@ -122,12 +155,13 @@ def _shown(
 ) -> ChatLine:
     reader, seen_at = _first_reader(line)
     carrier = carriers.get(line.id)
+    is_for_recipient = line.voice is Voice.SYSTEM and audience is Voice.RECIPIENT
     return ChatLine(
         id=line.id,
         voice=line.voice,
         is_mine=line.voice is audience,
         author=_author(line, delivery, audience),
-        body=line.body,
+        body=in_language(line.body, delivery.locale) if is_for_recipient else line.body,
         at=line.at,
         origin=line.origin,
         seen=_seen_sentence(reader, seen_at, delivery.zone),

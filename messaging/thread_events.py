@@ -1,0 +1,107 @@
+"""Thread events: what happened to the goods, told between the lines of a chat, read from the record each time.
+
+Nothing is stored: an undone step or a corrected promise is right at once, and a thread nobody writes in costs nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from messaging.reply_texts import hours, language_of
+from tracking.custody import CustodyKind, history
+from tracking.deliveries import Delivery, PromiseChange
+
+TOLD_FROM = timedelta(minutes=10)  # a promise that ends this much later is told as a delay; our choice
+_PROMISE_IDS = 1_000_000  # below the negative ids of custody events
+
+_EN: dict[str, str] = {
+    CustodyKind.DEPARTED: "The truck has left.",
+    CustodyKind.ARRIVED: "The driver has arrived.",
+    CustodyKind.DELIVERED: "Delivered.",
+    CustodyKind.FAILED: "The delivery did not work out.",
+    CustodyKind.UNDONE: "The driver took the last step back.",
+    CustodyKind.RESCHEDULED: "Moved to another day.",
+    CustodyKind.REASSIGNED: "Another driver brings it now.",
+    CustodyKind.CANCELLED: "Cancelled.",
+    CustodyKind.RETURNED: "It went back to the depot.",
+    "delayed": "Delayed{cause}. Now expected {when}.",
+    "traffic": " by traffic",
+    "long_stop": " by a long stop",
+    "reorder": ": the order of stops has changed",
+    "late_start": ": the route started late",
+    "break": " by a break",
+    "waiting": " by waiting at a stop",
+}
+_ES: dict[str, str] = {
+    CustodyKind.DEPARTED: "El camión ha salido.",
+    CustodyKind.ARRIVED: "El conductor ha llegado.",
+    CustodyKind.DELIVERED: "Entregado.",
+    CustodyKind.FAILED: "La entrega no fue posible.",
+    CustodyKind.UNDONE: "El conductor deshizo el último paso.",
+    CustodyKind.RESCHEDULED: "Pasa a otro día.",
+    CustodyKind.REASSIGNED: "Ahora lo trae otro conductor.",
+    CustodyKind.CANCELLED: "Cancelado.",
+    CustodyKind.RETURNED: "Volvió al almacén.",
+    "delayed": "Con retraso{cause}. Ahora se espera {when}.",
+    "traffic": " por el tráfico",
+    "long_stop": " por una parada larga",
+    "reorder": ": cambió el orden de las paradas",
+    "late_start": ": la ruta salió tarde",
+    "break": " por una pausa",
+    "waiting": " por una espera en una parada",
+}
+# Sentences that are kept as lines, in English, when somebody of support moves.
+_KEPT_ES = {
+    "Support joined the conversation.": "Soporte se unió a la conversación.",
+    "Support has taken over the conversation.": "Soporte atiende ahora la conversación.",
+    "Support handed the conversation back to the driver.": "Soporte devolvió la conversación al conductor.",
+    "This message came after the chat had closed.": "Este mensaje llegó cuando el chat ya estaba cerrado.",
+}
+_WORDS = {"en": _EN, "es": _ES}
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadEvent:
+    """One thing that happened. ``id`` is negative, stable and unique within the thread."""
+
+    id: int
+    at: datetime
+    text: str
+
+
+def events_of(session: Session, delivery: Delivery, locale: str) -> list[ThreadEvent]:
+    """Return what happened to a delivery that was loaded whole, oldest first, in the language of ``locale``."""
+    words = _WORDS[language_of(locale)]
+    found = [*_custody(session, delivery, words), *_delays(session, delivery, words, locale)]
+    return sorted(found, key=lambda event: (event.at, -event.id))
+
+
+def in_language(sentence: str, locale: str) -> str:
+    """Return one of our own kept sentences in the language of ``locale``; any other as it is."""
+    return _KEPT_ES.get(sentence, sentence) if language_of(locale) == "es" else sentence
+
+
+def _custody(session: Session, delivery: Delivery, words: dict[str, str]) -> Iterator[ThreadEvent]:
+    before: CustodyKind | None = None
+    for number, event in enumerate(history(session, delivery.id), start=1):
+        # An arrival that was noticed and then tapped is one arrival.
+        if event.kind in words and event.kind is not before:
+            yield ThreadEvent(-number, event.at, words[event.kind])
+        before = event.kind
+
+
+def _delays(session: Session, delivery: Delivery, words: dict[str, str], locale: str) -> Iterator[ThreadEvent]:
+    changes = select(PromiseChange).where(PromiseChange.delivery_id == delivery.id).order_by(PromiseChange.id)
+    told_until = delivery.window_end_at
+    for change in session.scalars(changes):
+        if change.hi_at - told_until < TOLD_FROM:
+            continue
+        told_until = change.hi_at
+        on = change.at.astimezone(ZoneInfo(delivery.zone)).date()
+        when = hours(change.lo_at, change.hi_at, delivery.zone, on, locale)
+        text = words["delayed"].format(cause=words.get(change.cause or "", ""), when=when)
+        yield ThreadEvent(-(_PROMISE_IDS + change.id), change.at, text)
