@@ -18,7 +18,7 @@ from tracking.facts import Fact, delivery_changed, place_moved, route_changed
 from tracking.fix_entries import Batch, DriverFix
 from tracking.fixes import FixStatus
 from tracking.geo import LatLon
-from tracking.live_state import DEFAULT_RULES, place_json, seen_by
+from tracking.live_state import DEFAULT_RULES, place_json, places_near, seen_by
 from tracking.local_time import local_day
 from tracking.positions import Position
 from tracking.progress import StopEvent
@@ -123,7 +123,7 @@ class Batches:
         if len(self._hidden) > MOST_HIDDEN:
             self._hidden.clear()
         fixes = seen.progress.recent_fixes
-        places = {stop.id: LatLon(stop.lat, stop.lon) for stop in seen.stops}
+        places = places_near(fixes, {stop.id: LatLon(stop.lat, stop.lon) for stop in seen.stops}, self._rules)
         is_started = seen.route.status is RouteStatus.STARTED
         for delivery in seen.deliveries:
             truck = None

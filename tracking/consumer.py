@@ -28,7 +28,6 @@ from tracking.visibility import VisibilityRules
 GROUP = "tracker"
 NAME = "consumer"
 LEASE_KEY = "portal:consumer:lease"
-BEAT_KEY = "portal:beat:consumer"
 ASIDE = "portal:fixes:aside"  # entries that stopped the loop again and again, kept for a person to look at
 LEASE_MS = 10_000
 BLOCK_MS = 1_000
@@ -79,7 +78,6 @@ class Consumer:
                     self._has_pending = True
                     stop.wait(RETRY_S)
                     continue
-                self._redis.set(BEAT_KEY, repr(self._clock.elapsed()))
                 self.step()
             except (RedisError, OperationalError) as error:
                 log.warning("fix consumer waits", error=type(error).__name__)

@@ -1,6 +1,7 @@
 """The truck as one recipient may see it now, read from the record. Every page and stream gets places only from here."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from tracking.stops import Stop
 from tracking.visibility import VisibilityRules, VisibleTruck, visible_truck
 
 DEFAULT_RULES = VisibilityRules()
+METERS_A_DEGREE = 111_000.0  # of latitude, on the low side
 
 
 def truck_place(
@@ -29,9 +31,29 @@ def truck_place(
     engine = session.scalar(select(RouteState.engine).where(RouteState.route_id == delivery.stop.route_id))
     if engine is None:
         return None
-    places = session.execute(select(Stop.id, Stop.lat, Stop.lon).where(Stop.route_id == delivery.stop.route_id))
-    others = [LatLon(lat, lon) for stop_id, lat, lon in places if stop_id != delivery.stop_id]
+    rows = session.execute(select(Stop.id, Stop.lat, Stop.lon).where(Stop.route_id == delivery.stop.route_id))
+    others = [LatLon(lat, lon) for stop_id, lat, lon in rows if stop_id != delivery.stop_id]
     return seen_by(delivery, fixes=recent_fixes(engine), other_stops=others, now=now, rules=rules)
+
+
+def places_near(
+    fixes: Sequence[Fix], places: Mapping[str, LatLon], rules: VisibilityRules = DEFAULT_RULES
+) -> dict[str, LatLon]:
+    """Return the places that any of ``fixes`` can be near to: none that matters to ``seen_by`` is left out.
+
+    A box around the fixes, wider by the rule's distance and by what rounding to three decimals moves (under 160 m).
+    """
+    if not fixes:
+        return {}
+    south, north = min(fix.lat for fix in fixes), max(fix.lat for fix in fixes)
+    west, east = min(fix.lon for fix in fixes), max(fix.lon for fix in fixes)
+    margin_deg = (rules.other_stop_m + 160.0) / METERS_A_DEGREE
+    wide_deg = margin_deg / max(0.01, math.cos(math.radians(max(abs(south), abs(north)))))
+    return {
+        stop_id: place
+        for stop_id, place in places.items()
+        if south - margin_deg <= place.lat <= north + margin_deg and west - wide_deg <= place.lon <= east + wide_deg
+    }
 
 
 def recent_fixes(engine: dict[str, Any]) -> list[Fix]:

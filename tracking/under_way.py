@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
-from tracking.deliveries import Delivery, deliveries_of_route
+from tracking.deliveries import Delivery
 from tracking.eta import EtaHistory
 from tracking.geo import LatLon
 from tracking.itinerary import PlannedStop
@@ -43,7 +44,7 @@ def look(session: Session, route_id: str, *, now: datetime, history: EtaHistory)
         return None
     route = session.scalars(select(Route).where(Route.id == route_id).options(joinedload(Route.depot))).one()
     stops = stops_of(session, route_id)
-    deliveries = deliveries_of_route(session, route_id)
+    deliveries = _deliveries(session, route, stops)
     state = session.get(RouteState, route_id)
     planned = planned_stops(stops, deliveries)
     is_new_plan = state is not None and state.plan_version != route.plan_version
@@ -61,6 +62,18 @@ def look(session: Session, route_id: str, *, now: datetime, history: EtaHistory)
         progress.begin(route.started_at or now)
     _take_taps(progress, stops, state.engine if state is not None else None)
     return UnderWay(route, stops, deliveries, state, progress, is_new_plan)
+
+
+def _deliveries(session: Session, route: Route, stops: Sequence[Stop]) -> list[Delivery]:
+    """Return the route's deliveries in the order of their stops, each with its stop: one narrow query, for each fix."""
+    by_id = {stop.id: stop for stop in stops}
+    for stop in stops:
+        set_committed_value(stop, "route", route)
+    held = select(Delivery).join(Stop, Delivery.stop_id == Stop.id).where(Stop.route_id == route.id)
+    found = list(session.scalars(held.order_by(Stop.sequence, Delivery.reference)))
+    for delivery in found:
+        set_committed_value(delivery, "stop", by_id[delivery.stop_id])
+    return found
 
 
 def keep(session: Session, seen: UnderWay) -> None:
