@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,8 @@ from tracking.visibility import VisibilityRules
 
 # A planned route that should have started is looked at without fixes for so long: the plan slips with it (our choice).
 LATE_START = timedelta(hours=4)
+# A route started longer ago was never finished by mistake: nobody waits for its truck any more (our choice).
+LONGEST_DAY = timedelta(hours=24)
 # So many hidden deliveries are remembered; forgetting them tells a few pages once more what they know.
 MOST_HIDDEN = 100_000
 
@@ -57,6 +59,11 @@ class Batches:
         self._rules = rules
         self._publisher = Publisher()
         self._hidden: set[str] = set()
+
+    def forget(self) -> None:
+        """Forget what was told: a transaction that failed, or another consumer, may have made it untrue."""
+        self._hidden.clear()
+        self._publisher = Publisher()
 
     def take(self, session: Session, batch: Batch, *, now: datetime) -> Told:
         """Take the fixes into the record. The same batch again changes nothing: it was cut off before it was done."""
@@ -150,13 +157,9 @@ def _accept(seen: UnderWay, fixes: Sequence[DriverFix]) -> tuple[list[dict[str, 
 
 def active_routes(session: Session, driver_ids: set[str], now: datetime) -> dict[str, Route]:
     """Return each driver's route: the one started last, else today's next planned one."""
-    statement = select(Route).where(
-        Route.driver_id.in_(driver_ids), Route.status.in_((RouteStatus.STARTED, RouteStatus.PLANNED))
-    )
     day = timedelta(days=1)
-    near = statement.where(
-        (Route.status == RouteStatus.STARTED) | Route.service_on.between(now.date() - day, now.date() + day)
-    )
+    is_near = (Route.status == RouteStatus.PLANNED) & Route.service_on.between(now.date() - day, now.date() + day)
+    near = select(Route).where(Route.driver_id.in_(driver_ids), _is_under_way(now) | is_near)
     found: dict[str, Route] = {}
     for route in session.scalars(near.order_by(Route.planned_start_at.desc(), Route.id)):
         if route.status is RouteStatus.PLANNED and route.service_on != local_day(now, route.zone):
@@ -178,7 +181,11 @@ def _ranks_before(route: Route, other: Route) -> bool:
 def routes_to_look_at(session: Session, now: datetime) -> list[str]:
     """Return the routes under way, and planned ones that should have started and have not."""
     late = (Route.status == RouteStatus.PLANNED) & Route.planned_start_at.between(now - LATE_START, now)
-    return list(session.scalars(select(Route.id).where((Route.status == RouteStatus.STARTED) | late)))
+    return list(session.scalars(select(Route.id).where(_is_under_way(now) | late)))
+
+
+def _is_under_way(now: datetime) -> ColumnElement[bool]:
+    return (Route.status == RouteStatus.STARTED) & (Route.started_at > now - LONGEST_DAY)
 
 
 def insert_positions(session: Session, rows: list[dict[str, Any]]) -> None:

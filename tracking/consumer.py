@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from tracking.batches import Batches, Told, routes_to_look_at
 from tracking.clocks import Clock
@@ -75,13 +75,13 @@ class Consumer:
         while not stop.is_set():
             try:
                 if not self.hold_lease():
-                    self._has_pending = True
+                    self._begin_anew()
                     stop.wait(RETRY_S)
                     continue
                 self.step()
-            except (RedisError, OperationalError) as error:
+            except (RedisError, OperationalError, InterfaceError) as error:
                 log.warning("fix consumer waits", error=type(error).__name__)
-                self._has_pending = True
+                self._begin_anew()
                 stop.wait(RETRY_S)
         self._give_lease_back()
 
@@ -114,6 +114,10 @@ class Consumer:
             return False
         self._redis.pexpire(LEASE_KEY, LEASE_MS)
         return True
+
+    def _begin_anew(self) -> None:
+        self._has_pending = True
+        self._batches.forget()
 
     def _give_lease_back(self) -> None:
         try:

@@ -422,3 +422,14 @@ def test_instants_stay_instants(day: Day) -> None:
     day.work()
     with day.database.reading() as session:
         assert session.scalars(select(Position.at)).one() == START
+
+
+def test_route_that_was_never_finished_does_not_take_the_next_days_fixes(day: Day) -> None:
+    with day.database.writing() as session:
+        old = session.get_one(Route, day.route_id)
+        old.started_at = START - timedelta(hours=25)
+        today = make_route(session, starts="11:00").id
+    day.drive(start=0.0, end=0.3)
+    with day.database.reading() as session:
+        assert set(session.scalars(select(Position.route_id))) == {today}
+    assert day.stop(0).eta_at is None
