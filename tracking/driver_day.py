@@ -5,55 +5,64 @@ changes nothing and answers the same. A step the state does not allow raises ``W
 what the state is.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import CursorResult, update
 from sqlalchemy.orm import Session
 
 from tracking import custody, deliveries, routes
 from tracking.custody import CustodyKind
-from tracking.deliveries import STATE_SENTENCES, UNDER_WAY, Delivery, DeliveryStatus
-from tracking.errors import NotFound, WrongMove
+from tracking.deliveries import UNDER_WAY, Delivery, DeliveryStatus
 from tracking.proofs import Proof
-from tracking.routes import Route, RouteStatus
+from tracking.routes import RouteStatus
+from tracking.step_rules import (
+    begin,
+    one_line,
+    repeat,
+    repeat_or_refuse,
+    require_status,
+    route_of,
+    stop_of,
+    wrong_move,
+    wrong_route_move,
+)
 from tracking.stops import Stop
-from tracking.taps import SOURCE, FailureReason, MissingReason, NewProof, Step, StopsStillOpen, Tap, TooLateToUndo
+from tracking.taps import SOURCE, FailureReason, MissingReason, NewProof, Step, StopsStillOpen, Tap
+from tracking.undoing import UNDO_WITHIN, undo
 
-UNDO_WITHIN = timedelta(minutes=10)  # DESIGN 4: "delivered -> arrived (undo, 10 minutes)"
+__all__ = [
+    "UNDO_WITHIN",
+    "arrive",
+    "deliver",
+    "fail",
+    "finish_route",
+    "load",
+    "mark_not_loaded",
+    "reopen_route",
+    "start_route",
+    "undo",
+]
+
 MAX_REASON_LENGTH = 200  # our choice: a sentence or two
 MAX_NOTE_LENGTH = 500
 
 _S = DeliveryStatus
-# What undo leads to, and the columns it clears.
-_UNDONE: dict[DeliveryStatus, tuple[DeliveryStatus, dict[str, Any]]] = {
-    _S.LOADED: (_S.SCHEDULED, {}),
-    _S.ARRIVED: (_S.OUT_FOR_DELIVERY, {"arrived_at": None}),
-    _S.DELIVERED: (_S.ARRIVED, {"delivered_at": None}),
-    _S.ATTEMPT_FAILED: (_S.OUT_FOR_DELIVERY, {"failure_reason": None, "failure_note": ""}),
-}
-_ROUTE_SENTENCES = {
-    RouteStatus.PLANNED: "This route has not started yet.",
-    RouteStatus.STARTED: "This route is under way.",
-    RouteStatus.FINISHED: "This route is finished.",
-    RouteStatus.CANCELLED: "This route is cancelled.",
-}
 
 
 def load(session: Session, delivery_id: str, tap: Tap) -> Step:
     """Note that the goods are in the van. On a route under way they are out for delivery at once."""
-    delivery, step, key = _begin(session, delivery_id, tap, "load")
+    delivery, step, key = begin(session, delivery_id, tap, "load")
     if step.is_repeat:
         return step
     route_status = delivery.stop.route.status
     has_started = route_status is RouteStatus.STARTED
     target = _S.OUT_FOR_DELIVERY if has_started else _S.LOADED
     if not has_started and route_status is not RouteStatus.PLANNED:
-        raise _wrong_route_move(route_status, RouteStatus.STARTED)
-    _require(delivery.status, {_S.SCHEDULED, _S.LOADED} if has_started else {_S.SCHEDULED}, target)
+        raise wrong_route_move(route_status, RouteStatus.STARTED)
+    require_status(delivery.status, {_S.SCHEDULED, _S.LOADED} if has_started else {_S.SCHEDULED}, target)
     if not deliveries.advance(session, delivery_id, target, at=tap.now, not_loaded_reason=None):
-        return _repeat_or_refuse(session, step, key, target)
+        return repeat_or_refuse(session, step, key, target)
     tap.record(session, CustodyKind.LOADED, delivery_id, key)
     if has_started:
         tap.record(session, CustodyKind.DEPARTED, delivery_id, None)
@@ -65,19 +74,19 @@ def mark_not_loaded(session: Session, delivery_id: str, tap: Tap, *, reason: str
 
     Raises ``MissingReason`` without words, ``WrongMove`` once the goods are out for delivery.
     """
-    delivery, step, key = _begin(session, delivery_id, tap, "not_loaded")
+    delivery, step, key = begin(session, delivery_id, tap, "not_loaded")
     if step.is_repeat:
         return step
-    reason = _words(reason, MAX_REASON_LENGTH)
+    reason = one_line(reason, MAX_REASON_LENGTH)
     if not reason:
         raise MissingReason
-    _require(delivery.status, {_S.SCHEDULED, _S.LOADED}, _S.SCHEDULED)
+    require_status(delivery.status, {_S.SCHEDULED, _S.LOADED}, _S.SCHEDULED)
     if delivery.status is _S.SCHEDULED:
         changed = _note_missing(session, delivery_id, reason, tap.now)
     else:
         changed = deliveries.advance(session, delivery_id, _S.SCHEDULED, at=tap.now, not_loaded_reason=reason)
     if not changed:
-        return _repeat_or_refuse(session, step, key, _S.SCHEDULED)
+        return repeat_or_refuse(session, step, key, _S.SCHEDULED)
     tap.record(session, CustodyKind.NOT_LOADED, delivery_id, key, reason=reason)
     return step
 
@@ -87,9 +96,9 @@ def start_route(session: Session, route_id: str, tap: Tap) -> Step:
 
     Starting a route that is under way is a repeat. Raises ``WrongMove`` for a finished or cancelled one.
     """
-    route = _route(session, route_id)
+    route = route_of(session, route_id)
     if route.status not in {RouteStatus.PLANNED, RouteStatus.STARTED}:
-        raise _wrong_route_move(route.status, RouteStatus.STARTED)
+        raise wrong_route_move(route.status, RouteStatus.STARTED)
     if not routes.advance(session, route_id, RouteStatus.STARTED, started_at=tap.now):
         return Step(route_id, (), is_repeat=True)
     departed = []
@@ -106,14 +115,14 @@ def arrive(session: Session, stop_id: str, tap: Tap) -> Step:
 
     Raises ``WrongMove`` when nothing at the stop is under way.
     """
-    stop, here = _stop(session, stop_id)
+    stop, here = stop_of(session, stop_id)
     key = tap.key("arrive", stop_id)
     under_way = [delivery for delivery in here if delivery.status in UNDER_WAY]
     step = Step(stop.route_id, tuple(delivery.id for delivery in under_way), stop_id)
     if custody.was_recorded(session, key):
-        return _repeat(step)
+        return repeat(step)
     if not under_way:
-        raise _wrong_move(here[0].status if here else _S.SCHEDULED, _S.ARRIVED)
+        raise wrong_move(here[0].status if here else _S.SCHEDULED, _S.ARRIVED)
     for number, delivery in enumerate(under_way):
         if delivery.status is _S.OUT_FOR_DELIVERY:
             deliveries.advance(session, delivery.id, _S.ARRIVED, at=tap.now, arrived_at=tap.now)
@@ -124,14 +133,14 @@ def arrive(session: Session, stop_id: str, tap: Tap) -> Step:
 
 def deliver(session: Session, delivery_id: str, tap: Tap, *, proofs: Sequence[NewProof] = ()) -> Step:
     """Note that the goods were handed over, with what proves it. Without an arrival before, this is the arrival too."""
-    delivery, step, key = _begin(session, delivery_id, tap, "deliver")
+    delivery, step, key = begin(session, delivery_id, tap, "deliver")
     if step.is_repeat:
         return step
-    _require(delivery.status, UNDER_WAY, _S.DELIVERED)
+    require_status(delivery.status, UNDER_WAY, _S.DELIVERED)
     columns = {"delivered_at": tap.now, "arrived_at": delivery.arrived_at or tap.now}
     is_unannounced = delivery.stop.arrived_at is None
     if not deliveries.advance(session, delivery_id, _S.DELIVERED, at=tap.now, **columns):
-        return _repeat_or_refuse(session, step, key, _S.DELIVERED)
+        return repeat_or_refuse(session, step, key, _S.DELIVERED)
     if is_unannounced:
         tap.record(session, CustodyKind.ARRIVED, delivery_id, None, implied_by="delivered")
         _mark_arrived(session, delivery.stop_id, tap.now)
@@ -143,44 +152,17 @@ def deliver(session: Session, delivery_id: str, tap: Tap, *, proofs: Sequence[Ne
 
 def fail(session: Session, delivery_id: str, tap: Tap, *, reason: FailureReason, note: str = "") -> Step:
     """Note that the goods could not be handed over, and why. ``OTHER`` needs a note (``MissingReason``)."""
-    delivery, step, key = _begin(session, delivery_id, tap, "fail")
+    delivery, step, key = begin(session, delivery_id, tap, "fail")
     if step.is_repeat:
         return step
-    note = _words(note, MAX_NOTE_LENGTH)
+    note = one_line(note, MAX_NOTE_LENGTH)
     if reason is FailureReason.OTHER and not note:
         raise MissingReason
-    _require(delivery.status, UNDER_WAY, _S.ATTEMPT_FAILED)
+    require_status(delivery.status, UNDER_WAY, _S.ATTEMPT_FAILED)
     columns = {"failure_reason": reason.value, "failure_note": note}
     if not deliveries.advance(session, delivery_id, _S.ATTEMPT_FAILED, at=tap.now, **columns):
-        return _repeat_or_refuse(session, step, key, _S.ATTEMPT_FAILED)
+        return repeat_or_refuse(session, step, key, _S.ATTEMPT_FAILED)
     tap.record(session, CustodyKind.FAILED, delivery_id, key, reason=reason.value, note=note)
-    return step
-
-
-def undo(session: Session, delivery_id: str, tap: Tap) -> Step:
-    """Take the last step on this delivery back, within 10 minutes of it; proofs are withdrawn, custody keeps both.
-
-    Delivered goes back to arrived, a failed attempt or an arrival to out for delivery, loaded (at any time before the
-    start) to scheduled. Raises ``TooLateToUndo``, or ``WrongMove`` when there is nothing to undo.
-    """
-    delivery, step, key = _begin(session, delivery_id, tap, "undo")
-    if step.is_repeat:
-        return step
-    undone, route_status = delivery.status, delivery.stop.route.status
-    if undone not in _UNDONE:
-        raise WrongMove(state=undone, target="undo", sentence=f"{STATE_SENTENCES[undone]} There is nothing to undo.")
-    if undone is not _S.LOADED and route_status is not RouteStatus.STARTED:
-        raise _wrong_route_move(route_status, RouteStatus.STARTED)
-    if undone is not _S.LOADED and tap.now - delivery.status_at > UNDO_WITHIN:
-        raise TooLateToUndo(undone)
-    target, columns = _UNDONE[undone]
-    if not deliveries.advance(session, delivery_id, target, at=tap.now, **columns):
-        return _repeat_or_refuse(session, step, key, target)
-    if undone is _S.DELIVERED:
-        _withdraw_proofs(session, delivery_id, tap.now)
-    if undone is _S.ARRIVED:
-        _forget_arrival(session, delivery.stop_id)
-    tap.record(session, CustodyKind.UNDONE, delivery_id, key, undid=undone.value)
     return step
 
 
@@ -189,11 +171,11 @@ def finish_route(session: Session, route_id: str, tap: Tap, *, rest_reason: Fail
 
     Finishing a finished route is a repeat; a route that is not under way raises ``WrongMove``.
     """
-    route = _route(session, route_id)
+    route = route_of(session, route_id)
     if route.status is RouteStatus.FINISHED:
         return Step(route_id, (), is_repeat=True)
     if route.status is not RouteStatus.STARTED:
-        raise _wrong_route_move(route.status, RouteStatus.FINISHED)
+        raise wrong_route_move(route.status, RouteStatus.FINISHED)
     rest = [found for found in deliveries.deliveries_of_route(session, route_id) if found.status in UNDER_WAY]
     if rest and rest_reason is None:
         raise StopsStillOpen([delivery.reference for delivery in rest])
@@ -206,66 +188,14 @@ def finish_route(session: Session, route_id: str, tap: Tap, *, rest_reason: Fail
 
 def reopen_route(session: Session, route_id: str, tap: Tap) -> Step:
     """Take a finish back within 10 minutes: a parcel was in the van after all. Raises ``WrongMove`` later."""
-    route = _route(session, route_id)
+    route = route_of(session, route_id)
     if route.status is RouteStatus.STARTED:
         return Step(route_id, (), is_repeat=True)
     is_fresh = route.finished_at is not None and tap.now - route.finished_at <= UNDO_WITHIN
     if route.status is not RouteStatus.FINISHED or not is_fresh:
-        raise _wrong_route_move(route.status, RouteStatus.STARTED)
+        raise wrong_route_move(route.status, RouteStatus.STARTED)
     routes.advance(session, route_id, RouteStatus.STARTED, finished_at=None)
     return Step(route_id, ())
-
-
-def _begin(session: Session, delivery_id: str, tap: Tap, action: str) -> tuple[Delivery, Step, str]:
-    """Return the delivery, the step about to be taken (a repeat when it was taken before) and its key."""
-    delivery = deliveries.load(session, delivery_id)
-    key = tap.key(action, delivery_id)
-    step = Step(delivery.stop.route_id, (delivery_id,), delivery.stop_id)
-    return delivery, _repeat(step) if custody.was_recorded(session, key) else step, key
-
-
-def _repeat(step: Step) -> Step:
-    return Step(step.route_id, step.delivery_ids, step.stop_id, is_repeat=True)
-
-
-def _repeat_or_refuse(session: Session, step: Step, key: str, target: DeliveryStatus) -> Step:
-    """A race was lost: to the same request (a repeat) or to another change (``WrongMove``)."""
-    if custody.was_recorded(session, key):
-        return _repeat(step)
-    session.expire_all()
-    raise _wrong_move(deliveries.load(session, step.delivery_ids[0]).status, target)
-
-
-def _require(status: DeliveryStatus, allowed: Collection[DeliveryStatus], target: DeliveryStatus) -> None:
-    if status not in allowed:
-        raise _wrong_move(status, target)
-
-
-def _wrong_move(status: DeliveryStatus, target: DeliveryStatus) -> WrongMove:
-    return WrongMove(state=status, target=target, sentence=STATE_SENTENCES[status])
-
-
-def _wrong_route_move(status: RouteStatus, target: RouteStatus) -> WrongMove:
-    return WrongMove(state=status, target=target, sentence=_ROUTE_SENTENCES[status])
-
-
-def _words(text: str, limit: int) -> str:
-    return " ".join(text.split())[:limit]
-
-
-def _route(session: Session, route_id: str) -> Route:
-    route = session.get(Route, route_id, populate_existing=True)
-    if route is None:
-        raise NotFound("route", route_id)
-    return route
-
-
-def _stop(session: Session, stop_id: str) -> tuple[Stop, list[Delivery]]:
-    stop = session.get(Stop, stop_id)
-    if stop is None:
-        raise NotFound("stop", stop_id)
-    everything = deliveries.deliveries_of_route(session, stop.route_id)
-    return stop, [delivery for delivery in everything if delivery.stop_id == stop_id]
 
 
 def _note_missing(session: Session, delivery_id: str, reason: str, now: datetime) -> bool:
@@ -279,18 +209,6 @@ def _note_missing(session: Session, delivery_id: str, reason: str, now: datetime
 
 def _mark_arrived(session: Session, stop_id: str, now: datetime) -> None:
     session.execute(update(Stop).where(Stop.id == stop_id).values(arrived_at=now, arrived_source=SOURCE))
-
-
-def _forget_arrival(session: Session, stop_id: str) -> None:
-    """Clear the stop's arrival, unless somebody else at this stop was served or is being served."""
-    _, here = _stop(session, stop_id)
-    if not any(delivery.status in {_S.ARRIVED, _S.DELIVERED} for delivery in here):
-        session.execute(update(Stop).where(Stop.id == stop_id).values(arrived_at=None, arrived_source=None))
-
-
-def _withdraw_proofs(session: Session, delivery_id: str, now: datetime) -> None:
-    fresh = update(Proof).where(Proof.delivery_id == delivery_id, Proof.withdrawn_at.is_(None))
-    session.execute(fresh.values(withdrawn_at=now))
 
 
 def _proof_row(proof: NewProof, *, proof_id: str, delivery_id: str, taken_at: datetime) -> Proof:

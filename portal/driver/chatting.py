@@ -8,7 +8,8 @@ from messaging.conversations import mark_seen, say, thread
 from messaging.kinds import Channel
 from portal.driver.day import load_day
 from portal.driver.routing import blueprint
-from portal.driver.shift import current_shift
+from portal.driver.shift import current_shift, shift_key
+from portal.guards import limiter
 from portal.htmx import htmx
 from portal.services import services
 from tracking.facts import chat_changed, inbox_changed, publish
@@ -16,6 +17,7 @@ from tracking.ids import new_id
 
 
 @blueprint.post("/deliveries/<delivery_id>/messages")
+@limiter.limit("20/minute;300/hour", key_func=shift_key)
 def message(delivery_id: str) -> ResponseReturnValue:
     """Say one line to the recipient; a quick reply is a line too."""
     mine = services()

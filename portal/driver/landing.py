@@ -35,7 +35,7 @@ def open_day(token: str) -> Redirect:
     link_id = mine.links.link_id(token, Audience.DRIVER)
     with mine.database.writing() as session:
         link = live_link(session, link_id, Audience.DRIVER, now)
-        shift = open_shift(session, link, now=now, ids=new_id)
+        browser = open_shift(session, link, now=now, ids=new_id)
     response = redirect(url_for("driver.day"), 303)
     assert isinstance(response, Response)
-    return remember(response, shift)
+    return remember(response, browser)

@@ -1,7 +1,8 @@
 """One shift: a driver's link, opened on one phone and remembered there by a signed cookie.
 
-The cookie holds the link's id, a secret of this browser and the device token for positions. The link's row is read
-on every request, so a revoked, expired or rebound link stops working at once.
+The cookie holds a secret of this browser, the link that is open now, and the device token of each link it opened: a
+driver may have two routes on one day. The link's row is read on every request, so a revoked, expired or rebound link
+stops working at once.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from tracking.links import Audience, Link, live_link
 COOKIE = "portal_driver"
 COOKIE_PATH = "/d"
 COOKIE_LIFE_S = 3 * 86_400  # longer than any shift: the link's own end is what counts
+MOST_LINKS = 6  # remembered in one browser; the oldest is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,22 @@ class Shift:
     link_id: str
     route_id: str
     driver_id: str
-    secret: str
     device_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """What the cookie remembers: a secret, the link that is open, and the device token of each link opened here."""
+
+    secret: str
+    link_id: str
+    tokens: dict[str, str]
+
+    def opened(self, link_id: str, token: str) -> "Browser":
+        """Return the same browser with this link open."""
+        others = {known: held for known, held in self.tokens.items() if known != link_id}
+        newest = dict(list(others.items())[-(MOST_LINKS - 1) :])
+        return Browser(self.secret, link_id, {**newest, link_id: token})
 
 
 class NoShift(Exception):
@@ -46,54 +62,47 @@ class OtherPhone(Exception):
 
 def current_shift(session: Session) -> Shift:
     """Return the shift of this request. Raises ``NoShift``, ``OtherPhone``, ``ClosedLink`` or ``UnknownLink``."""
-    told = _told(services())
-    if told is None:
+    browser = _browser(services())
+    if browser is None:
         raise NoShift
-    link_id, secret, device_token = told
-    link = live_link(session, link_id, Audience.DRIVER, services().clock.now())
-    if link.bound_to is None or not hmac.compare_digest(link.bound_to, _hash(secret)):
+    link = live_link(session, browser.link_id, Audience.DRIVER, services().clock.now())
+    if not _is_bound_to(link, browser):
         raise OtherPhone
     assert link.route_id is not None
     assert link.driver_id is not None
-    return Shift(link.id, link.route_id, link.driver_id, secret, device_token)
+    return Shift(link.id, link.route_id, link.driver_id, browser.tokens[link.id])
 
 
 def is_bound_elsewhere(link: Link) -> bool:
     """True when another browser than this one has opened the link."""
-    if link.bound_to is None:
-        return False
-    told = _told(services())
-    return told is None or told[0] != link.id or not hmac.compare_digest(link.bound_to, _hash(told[1]))
+    return link.bound_to is not None and not _is_bound_to(link, _browser(services()))
 
 
-def open_shift(session: Session, link: Link, *, now: datetime, ids: Callable[[], str]) -> Shift:
-    """Bind the link to this browser and issue a device token, or return the shift it already has here.
+def open_shift(session: Session, link: Link, *, now: datetime, ids: Callable[[], str]) -> Browser:
+    """Bind the link to this browser and issue a device token, or find both here already; return what to remember.
 
     Raises ``OtherPhone`` when another browser was first.
     """
-    assert link.route_id is not None
     assert link.driver_id is not None
-    if is_bound_elsewhere(link):
-        raise OtherPhone
-    told = _told(services())
-    if link.bound_to is not None and told is not None:
-        return Shift(link.id, link.route_id, link.driver_id, told[1], told[2])
-    secret = secrets.token_urlsafe(16)
+    browser = _browser(services()) or Browser(secrets.token_urlsafe(16), link.id, {})
+    if link.bound_to is not None:
+        if not _is_bound_to(link, browser):
+            raise OtherPhone
+        return browser.opened(link.id, browser.tokens[link.id])
     free = update(Link).where(Link.id == link.id, Link.bound_to.is_(None))
-    result = session.execute(free.values(bound_to=_hash(secret), bound_at=now))
+    result = session.execute(free.values(bound_to=_hash(browser.secret), bound_at=now))
     assert isinstance(result, CursorResult)
     if result.rowcount != 1:
         raise OtherPhone
-    token = _issue_token(session, link, link.driver_id, now=now, token_id=ids())
-    return Shift(link.id, link.route_id, link.driver_id, secret, token)
+    return browser.opened(link.id, _issue_token(session, link, link.driver_id, now=now, token_id=ids()))
 
 
-def remember(response: Response, shift: Shift) -> Response:
-    """Put the shift into this browser's cookie."""
+def remember(response: Response, browser: Browser) -> Response:
+    """Put what is to be remembered into this browser's cookie."""
     mine = services()
     response.set_cookie(
         COOKIE,
-        _serializer(mine).dumps([shift.link_id, shift.secret, shift.device_token]),
+        _serializer(mine).dumps([browser.secret, browser.link_id, browser.tokens]),
         max_age=COOKIE_LIFE_S,
         path=COOKIE_PATH,
         secure=mine.settings.is_https,
@@ -101,6 +110,12 @@ def remember(response: Response, shift: Shift) -> Response:
         samesite="Lax",
     )
     return response
+
+
+def shift_key() -> str:
+    """Return what a rate limit counts by: the link that is open in this browser; nobody's is one for all."""
+    browser = _browser(services())
+    return browser.link_id if browser else "no shift"
 
 
 def forget(response: Response) -> Response:
@@ -119,15 +134,21 @@ def _issue_token(session: Session, link: Link, driver_id: str, *, now: datetime,
     )
 
 
-def _told(mine: Services) -> tuple[str, str, str] | None:
+def _browser(mine: Services) -> Browser | None:
     cookie = request.cookies.get(COOKIE)
     if not cookie:
         return None
     try:
-        told = _serializer(mine).loads(cookie)
-    except BadSignature:
+        secret, link_id, tokens = _serializer(mine).loads(cookie)
+    except (BadSignature, ValueError, TypeError):
         return None
-    return (told[0], told[1], told[2]) if isinstance(told, list) and len(told) == 3 else None
+    return Browser(secret, link_id, tokens)
+
+
+def _is_bound_to(link: Link, browser: Browser | None) -> bool:
+    if browser is None or link.bound_to is None or link.id not in browser.tokens:
+        return False
+    return hmac.compare_digest(link.bound_to, _hash(browser.secret))
 
 
 def _serializer(mine: Services) -> URLSafeSerializer:

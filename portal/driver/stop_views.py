@@ -105,6 +105,11 @@ class StopView:
         return any(delivery.is_arrived for delivery in self.deliveries)
 
     @property
+    def mistaken(self) -> DeliveryView | None:
+        """The delivery whose arrival can be taken back, for a tap at the wrong door; None when it is too late."""
+        return next((delivery for delivery in self.deliveries if delivery.is_arrived and delivery.can_undo), None)
+
+    @property
     def is_failed(self) -> bool:
         """True when an attempt here failed."""
         return any(delivery.is_failed for delivery in self.deliveries)
@@ -175,6 +180,6 @@ def _delivery_view(row: Delivery, stop_number: int, chat: ChatMark, now: datetim
         failure_reason=row.failure_reason,
         failure_note=row.failure_note,
         done_at=row.status_at if is_done else None,
-        can_undo=is_done and now - row.status_at <= UNDO_WITHIN,
+        can_undo=(is_done or row.status is _S.ARRIVED) and now - row.status_at <= UNDO_WITHIN,
         chat=chat,
     )

@@ -29,8 +29,6 @@ SAID = {
     "not-loaded": "Dispatch can see that this one is missing: %(what)s",
     "unknown": "This is not on your route.",
     "started": "The route has started. Drive safely.",
-    "arrived": "You have arrived.",
     "undone": "Undone: %(what)s",
     "reopened": "The route is open again.",
-    "sent": "Sent.",
 }

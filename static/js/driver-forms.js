@@ -45,5 +45,13 @@
       sendQuietly(form);
     }
   });
+  // iPhones do not know geo: addresses; their own map application has another one.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href^='geo:']");
+    if (link && /iPhone|iPad|Macintosh/.test(navigator.userAgent)) {
+      event.preventDefault();
+      location.assign(`maps://?q=${link.href.slice(4).split("?")[0]}`);
+    }
+  });
   addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
 })();

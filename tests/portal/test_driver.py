@@ -1,73 +1,26 @@
-"""The driver's pages without JavaScript: the whole day by plain forms, and what is refused."""
+"""The driver's steps without JavaScript: the whole day by plain forms, and what is refused."""
 
 import base64
-import re
-from dataclasses import dataclass
-from datetime import timedelta
 from io import BytesIO
-from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
-from werkzeug.test import TestResponse, encode_multipart
+from werkzeug.test import encode_multipart
 
 from messaging.cases import Task, TaskKind
-from messaging.chat_lines import ChatMessage, Origin, Voice
-from messaging.conversations import say
-from portal.driver.day import load_day
-from portal.driver.news import DriverTopic
-from portal.driver.stop_views import short_name
 from portal.services import Services
-from tests.builders import make_delivery, make_driver, make_route, make_stop
 from tests.conftest import NOON
-from tracking import facts, links
+from tests.portal.driver_shift import Shift, form_fields, prepare, route_status, status_of
 from tracking.clocks import SetClock
 from tracking.custody import CustodyKind, history
 from tracking.deliveries import DeliveryStatus, load
-from tracking.drivers import live_device_token
-from tracking.ids import new_id, new_link_id
-from tracking.links import Audience, Link
 from tracking.proofs import Proof, ProofKind
-from tracking.routes import Route, RouteStatus
+from tracking.routes import RouteStatus
 
 S = DeliveryStatus
-
-
-@dataclass
-class Shift:
-    """A route of three parcels at two stops, and the path of its driver's link."""
-
-    route_id: str
-    link_id: str
-    path: str
-    stop_ids: list[str]
-    delivery_ids: list[str]
-
-
-def prepare(services: Services, status: DeliveryStatus = S.SCHEDULED, **columns: Any) -> Shift:
-    started = status is not S.SCHEDULED
-    with services.database.writing() as session:
-        route = make_route(session, status=RouteStatus.STARTED if started else RouteStatus.PLANNED, started_at=NOON)
-        stops = [make_stop(session, route) for _ in range(2)]
-        rows = [
-            make_delivery(session, stop=stops[0], status=status, now=NOON, reference="A-1", **columns),
-            make_delivery(session, stop=stops[1], status=status, now=NOON, reference="B-2", recipient_name="Bo Li"),
-            make_delivery(session, stop=stops[1], status=status, now=NOON, reference="C-3", recipient_name="Cher"),
-        ]
-        link = links.driver_link(
-            session,
-            route_id=route.id,
-            driver_id=route.driver_id,
-            link_id=new_link_id(),
-            now=NOON,
-            expires_at=NOON + timedelta(hours=16),
-        )
-    token = services.links.token(link.id, Audience.DRIVER)
-    return Shift(route.id, link.id, f"/d/{token}", [stop.id for stop in stops], [row.id for row in rows])
 
 
 @pytest.fixture
@@ -86,22 +39,6 @@ def under_way(services: Services, client: FlaskClient) -> Shift:
     return shift
 
 
-def status_of(services: Services, delivery_id: str) -> DeliveryStatus:
-    with services.database.reading() as session:
-        return load(session, delivery_id).status
-
-
-def route_status(services: Services, shift: Shift) -> RouteStatus:
-    with services.database.reading() as session:
-        return session.get_one(Route, shift.route_id).status
-
-
-def form_fields(page: str, form: str) -> dict[str, str]:
-    """Return the hidden fields of the first form of this kind on the page."""
-    [body, *_] = re.findall(rf'<form[^>]*data-form="{form}".*?</form>', page, re.S)
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', body))
-
-
 def photo() -> bytes:
     exif = Image.Exif()
     exif.get_ifd(0x8825)[2] = (51.0, 30.0, 12.0)
@@ -118,73 +55,14 @@ def signature() -> str:
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
-def test_looking_at_the_link_changes_nothing(services: Services, client: FlaskClient) -> None:
-    shift = prepare(services)
-    page = client.get(shift.path)
-    assert page.status_code == 200
-    assert 'data-form="open"' in page.text
-    assert "Set-Cookie" not in page.headers
-    with services.database.reading() as session:
-        assert session.get_one(Link, shift.link_id).bound_to is None
-
-
-def test_the_button_binds_the_link_to_this_phone(services: Services, client: FlaskClient) -> None:
-    shift = prepare(services)
-    answer = client.post(shift.path)
-    assert (answer.status_code, answer.location) == (303, "/d/")
-    cookie = answer.headers["Set-Cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=Lax" in cookie
-    page = client.get("/d/")
-    [token] = re.findall(r'data-device-token="([^"]+)"', page.text)
-    with services.database.reading() as session:
-        device = live_device_token(session, token, NOON)
-        assert device is not None
-        assert device.expires_at == session.get_one(Link, shift.link_id).expires_at
-    assert client.post(shift.path).status_code == 303
-    assert f'data-device-token="{token}"' in client.get("/d/").text
-
-
-def test_a_second_phone_is_sent_to_dispatch_until_staff_rebind(
-    services: Services, client: FlaskClient, app: Flask
+def test_a_tap_on_arrived_at_the_wrong_door_is_taken_back(
+    services: Services, client: FlaskClient, under_way: Shift
 ) -> None:
-    shift = prepare(services)
-    client.post(shift.path)
-    other = app.test_client()
-    for answer in (other.get(shift.path), other.post(shift.path)):
-        assert answer.status_code == 403
-        assert "already opened on another phone" in answer.text
-        assert services.settings.support_phone in answer.text
-    with services.database.writing() as session:
-        link = session.get_one(Link, shift.link_id)
-        link.bound_to = link.bound_at = None
-    assert other.post(shift.path).status_code == 303
-    assert other.get("/d/").status_code == 200
-    assert client.get("/d/").status_code == 403
-
-
-def test_without_a_link_there_is_no_day(client: FlaskClient) -> None:
-    page = client.get("/d/")
-    assert page.status_code == 401
-    assert "Open the link in the text message" in page.text
-    client.set_cookie("portal_driver", "forged", path="/d")
-    assert client.get("/d/").status_code == 401
-    assert client.get("/d/abc.def").status_code == 404
-
-
-def test_a_revoked_link_stops_working_at_once(services: Services, client: FlaskClient, planned: Shift) -> None:
-    with services.database.writing() as session:
-        links.revoke(session, [planned.link_id], NOON)
-    for answer in (client.post("/d/start"), client.get("/d/"), client.get(planned.path)):
-        assert answer.status_code in {401, 410}
-    assert route_status(services, planned) is RouteStatus.PLANNED
-
-
-def test_an_expired_link_ends_the_shift(client: FlaskClient, clock: SetClock, planned: Shift) -> None:
-    clock.advance(hours=16)
-    answer = client.get("/d/")
-    assert answer.status_code == 410
-    assert "portal_driver=;" in answer.headers["Set-Cookie"]
+    client.post(f"/d/stops/{under_way.stop_ids[1]}/arrived")
+    page = client.get(f"/d/stops/{under_way.stop_ids[1]}").text
+    assert "I am not here yet" in page
+    client.post(f"/d/deliveries/{under_way.delivery_ids[1]}/undo", data=form_fields(page, "undo"))
+    assert status_of(services, under_way.delivery_ids[2]) is S.OUT_FOR_DELIVERY
 
 
 def test_a_whole_day_by_plain_forms(services: Services, client: FlaskClient, planned: Shift) -> None:
@@ -333,145 +211,3 @@ def test_what_is_scanned_but_not_on_the_route_is_said(client: FlaskClient, plann
     client.post("/d/scan", data={"reference": "A-1"})
     again = client.post("/d/scan", data={"reference": "A-1"}, follow_redirects=True)
     assert "Already loaded: A-1" in again.text
-
-
-@pytest.mark.parametrize("step", ["loaded", "not-loaded", "delivered", "failed", "undo", "messages"])
-def test_parcels_of_other_routes_are_not_found(
-    services: Services, client: FlaskClient, under_way: Shift, step: str
-) -> None:
-    with services.database.writing() as session:
-        foreign = make_delivery(session, status=S.OUT_FOR_DELIVERY)
-    fields = {"reason": "nobody_home", "body": "hello"}
-    assert client.post(f"/d/deliveries/{foreign.id}/{step}", data=fields).status_code == 404
-    assert client.get(f"/d/stops/{foreign.stop_id}").status_code == 404
-    assert client.post(f"/d/stops/{foreign.stop_id}/arrived").status_code == 404
-    assert client.get(f"/d/deliveries/{foreign.id}/chat").status_code == 404
-
-
-def test_posts_from_elsewhere_are_refused(client: FlaskClient, planned: Shift) -> None:
-    answer = client.post("/d/start", headers={"Origin": "https://evil.example"})
-    assert answer.status_code == 403
-
-
-def test_the_driver_sees_a_first_name_and_no_number(services: Services, client: FlaskClient, under_way: Shift) -> None:
-    with services.database.reading() as session:
-        delivery = load(session, under_way.delivery_ids[0])
-    pages = client.get("/d/").text + client.get(f"/d/stops/{under_way.stop_ids[0]}").text
-    assert "Anna B." in pages
-    for secret in ("Berg", delivery.phone, delivery.email):
-        assert str(secret) not in pages
-
-
-@pytest.mark.parametrize(
-    ("name", "short"), [("Anna Berg", "Anna B."), ("Cher", "Cher"), ("", ""), (" Ana  de la O", "Ana O.")]
-)
-def test_names_are_shortened(name: str, short: str) -> None:
-    assert short_name(name) == short
-
-
-def test_notes_and_instructions_are_shown_literally(services: Services, client: FlaskClient) -> None:
-    shift = prepare(
-        services, S.OUT_FOR_DELIVERY, instructions="<script>alert(1)</script>", recipient_note="Gate \u202e4412"
-    )
-    client.post(shift.path)
-    page = client.get(f"/d/stops/{shift.stop_ids[0]}").text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "<bdi>Gate \u202e4412</bdi>" in page
-
-
-def chat(client: FlaskClient, shift: Shift, **fields: str) -> TestResponse:
-    return client.post(f"/d/deliveries/{shift.delivery_ids[0]}/messages", data=fields)
-
-
-def test_the_driver_writes_and_quick_replies_are_lines_too(
-    services: Services, client: FlaskClient, under_way: Shift
-) -> None:
-    answer = chat(client, under_way, body="<b>At</b> the gate", request_id="one")
-    assert answer.status_code == 303
-    chat(client, under_way, body="<b>At</b> the gate", request_id="one")
-    chat(client, under_way, quick="I am at the door.", body="half typed")
-    page = client.get(f"/d/stops/{under_way.stop_ids[0]}").text
-    fragment = client.get(f"/d/deliveries/{under_way.delivery_ids[0]}/chat").text
-    assert "&lt;b&gt;At&lt;/b&gt; the gate" in fragment
-    assert fragment.strip() in page
-    with services.database.reading() as session:
-        assert [line.body for line in session.scalars(select(ChatMessage).order_by(ChatMessage.id))] == [
-            "<b>At</b> the gate",
-            "I am at the door.",
-        ]
-
-
-def test_scripts_get_the_fragment_back(client: FlaskClient, under_way: Shift) -> None:
-    path = f"/d/deliveries/{under_way.delivery_ids[0]}/messages"
-    answer = client.post(path, data={"body": "On my way"}, headers={"HX-Request": "true"})
-    assert answer.status_code == 200
-    assert answer.text.startswith(f'<ol id="lines-{under_way.delivery_ids[0]}"')
-
-
-@pytest.mark.parametrize("body", ["", "   ", "x" * 10_000])
-def test_empty_and_endless_messages_are_refused_with_a_sentence(
-    client: FlaskClient, under_way: Shift, body: str
-) -> None:
-    answer = chat(client, under_way, body=body)
-    assert answer.status_code == 422
-    assert "That did not work" in answer.text
-
-
-def test_unread_lines_are_counted_until_they_are_in_view(
-    services: Services, client: FlaskClient, under_way: Shift
-) -> None:
-    with services.database.writing() as session:
-        say(
-            session,
-            delivery_id=under_way.delivery_ids[0],
-            voice=Voice.RECIPIENT,
-            origin=Origin.PAGE,
-            actor_id="",
-            body="Are you close?",
-            now=NOON,
-        )
-    news = client.get("/d/news")
-    assert 'data-unread-count="1"' in news.text
-    assert "1 new message" in client.get("/d/").text
-    assert client.get("/d/news", headers={"If-None-Match": news.headers["ETag"]}).status_code == 304
-    assert client.post(f"/d/stops/{under_way.stop_ids[0]}/seen").status_code == 204
-    assert 'data-unread-count="0"' in client.get("/d/news").text
-
-
-def test_the_page_carries_the_fragment_that_the_stream_sends(
-    services: Services, client: FlaskClient, under_way: Shift
-) -> None:
-    topic = DriverTopic(under_way.route_id, "en")
-    with services.database.reading() as session:
-        snapshot = topic.snapshot(session, services, NOON)
-    assert snapshot.fragments[0] in client.get("/d/").text
-    assert snapshot.fragments[0] == client.get("/d/news").text
-    assert topic.concerns(facts.chat_changed(under_way.delivery_ids[0]))
-    assert topic.concerns(facts.route_changed(under_way.route_id))
-    assert not topic.concerns(facts.chat_changed("somebody else's"))
-
-
-def test_the_version_changes_with_the_order_and_not_with_time(services: Services, under_way: Shift) -> None:
-    topic = DriverTopic(under_way.route_id, "en")
-    with services.database.reading() as session:
-        before = topic.snapshot(session, services, NOON)
-        later = topic.snapshot(session, services, NOON + timedelta(minutes=3))
-    assert before.fragments == later.fragments
-    with services.database.writing() as session:
-        session.get_one(Route, under_way.route_id).plan_version += 1
-    with services.database.reading() as session:
-        assert topic.snapshot(session, services, NOON).fragments != before.fragments
-
-
-def test_the_day_shows_one_route_in_order(services: Services) -> None:
-    with services.database.writing() as session:
-        route = make_route(session, driver=make_driver(session, name="Kim", phone="+12015550177"))
-        later = make_stop(session, route, sequence=5)
-        first = make_stop(session, route, sequence=2)
-        make_delivery(session, stop=later, status=S.OUT_FOR_DELIVERY, now=NOON)
-        make_delivery(session, stop=first, status=S.DELIVERED, now=NOON, id=new_id())
-        day = load_day(session, route.id, NOON)
-    assert [stop.id for stop in day.stops] == [first.id, later.id]
-    assert day.next_stop is not None
-    assert (day.next_stop.id, day.next_stop.number) == (later.id, 2)
-    assert (day.stops_done, day.delivered_count) == (1, 1)

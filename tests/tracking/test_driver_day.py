@@ -235,6 +235,19 @@ def test_undo_of_an_arrival_forgets_it(session: Session) -> None:
     assert (back.arrived_at, back.stop.arrived_at, back.stop.arrived_source) == (None, None, None)
 
 
+def test_undo_of_an_arrival_is_for_everybody_at_the_stop(session: Session) -> None:
+    route = make_route(session, status=RouteStatus.STARTED)
+    stop = make_stop(session, route)
+    one, two = (make_delivery(session, stop=stop, status=S.OUT_FOR_DELIVERY) for _ in range(2))
+    driver_day.arrive(session, stop.id, tap())
+    session.expire_all()
+    step = driver_day.undo(session, one.id, tap("undo"))
+    assert set(step.delivery_ids) == {one.id, two.id}
+    session.expire_all()
+    assert load_whole(session, two.id).status is S.OUT_FOR_DELIVERY
+    assert kinds(session, two.id) == [CustodyKind.ARRIVED, CustodyKind.UNDONE]
+
+
 def test_nothing_is_undone_on_a_finished_route(session: Session) -> None:
     delivery = on_route(session, S.DELIVERED, RouteStatus.FINISHED)
     with pytest.raises(WrongMove, match="This route is finished"):
