@@ -185,7 +185,8 @@ def routes_to_look_at(session: Session, now: datetime) -> list[str]:
 
 
 def _is_under_way(now: datetime) -> ColumnElement[bool]:
-    return (Route.status == RouteStatus.STARTED) & (Route.started_at > now - LONGEST_DAY)
+    is_fresh = Route.started_at.is_(None) | (Route.started_at > now - LONGEST_DAY)
+    return (Route.status == RouteStatus.STARTED) & is_fresh
 
 
 def insert_positions(session: Session, rows: list[dict[str, Any]]) -> None:
