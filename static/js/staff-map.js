@@ -8,6 +8,7 @@
   let map = null;
   let drawn = [];
   let isSteered = false;
+  let isLoading = false;
 
   const told = () => {
     const part = document.getElementById(section.dataset.source);
@@ -68,7 +69,8 @@
 
   const start = async () => {
     const { trucks, stops } = told();
-    if (map || !(trucks.length || stops.length)) return;
+    if (isLoading || !(trucks.length || stops.length)) return;
+    isLoading = true;
     section.hidden = false;
     section.parentElement.classList.add("fleet--mapped");
     await load("link", { rel: "stylesheet", href: section.dataset.leafletCss });
