@@ -1,6 +1,7 @@
 """Chat lines and the thread they belong to: the tables of a conversation, and what may be written in a line."""
 
 import unicodedata
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -102,13 +103,24 @@ class ConversationClosed(MessagingError):
         self.sentence = sentence
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenLine:
+    """A line as plain values, good after its transaction has ended."""
+
+    id: int
+    voice: Voice
+    actor_id: str
+    body: str
+    at: datetime
+
+
 class VersionConflict(MessagingError):
     """Somebody wrote since the page was read. ``lines`` are theirs, oldest first; ``version`` is the one to send with.
 
     What was written has not been sent.
     """
 
-    def __init__(self, lines: tuple[ChatMessage, ...], version: int) -> None:
+    def __init__(self, lines: tuple[WrittenLine, ...], version: int) -> None:
         super().__init__("Somebody else wrote in the meantime. Your message was not sent; read theirs first.")
         self.lines = lines
         self.version = version

@@ -1,9 +1,14 @@
 """Consent by text: STOP, START and HELP, read before all else, never relayed and never a rating (messaging.md 4.2)."""
 
-from messaging.cases import TaskKind, open_task
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from messaging.candidates import candidates_of
+from messaging.cases import Task, TaskKind, open_task, resolve_task
 from messaging.consent import ConsentAction, contact_hash, has_opted_out, note_consent
 from messaging.inbound_reading import Reading
-from messaging.inbound_texts import ReadAs
+from messaging.inbound_texts import InboundMessage, ReadAs
 from messaging.opt_out_words import TWILIO_STOP, ConsentWord, consent_word, may_mean_the_delivery, words_of
 from messaging.resolution import Candidate
 from tracking.actors import Actor, ActorKind
@@ -113,3 +118,27 @@ def _task(reading: Reading, about: str, kind: TaskKind, reason: str, delivery_id
         inbound_id=reading.inbound.id,
     )
     reading.inbox_changed()
+
+
+def undo_opt_out(session: Session, task_id: str, *, staff_id: str, now: datetime, pepper: str) -> bool:
+    """Take back an opt-out that a phrase was read as and nobody meant; False when the task is settled already."""
+    task = session.get(Task, task_id)
+    inbound = session.get(InboundMessage, task.inbound_id) if task is not None and task.inbound_id else None
+    if task is None or inbound is None or task.kind is not TaskKind.OPT_OUT_REVIEW:
+        return False
+    if not resolve_task(session, task_id, resolved_by=staff_id, resolution="It was not meant as an opt-out.", now=now):
+        return False
+    note_consent(
+        session,
+        contact=contact_hash(inbound.from_address, pepper),
+        channel=inbound.channel,
+        action=ConsentAction.OPT_IN,
+        source="staff",
+        actor=Actor(ActorKind.STAFF, staff_id),
+        now=now,
+        evidence=inbound.provider_ref,
+    )
+    opened = [one.delivery_id for one in candidates_of(session, inbound.from_address, inbound.channel, now)]
+    if opened:
+        mark_plan_dirty(session, opened, now)
+    return True

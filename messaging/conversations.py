@@ -15,6 +15,7 @@ from messaging.chat_lines import (
     Origin,
     VersionConflict,
     Voice,
+    WrittenLine,
     clean_body,
 )
 from messaging.chat_log import append, append_event, locked
@@ -159,7 +160,11 @@ def _refuse_second(session: Session, conversation: Conversation, expected: int |
         return
     statement = select(ChatMessage).where(ChatMessage.conversation_id == conversation.id)
     newest = session.scalars(statement.order_by(ChatMessage.id.desc()).limit(conversation.version - expected))
-    theirs = [line for line in list(newest)[::-1] if line.voice is not Voice.SYSTEM and line.actor_id != actor_id]
+    theirs = [
+        WrittenLine(line.id, line.voice, line.actor_id, line.body, line.at)
+        for line in list(newest)[::-1]
+        if line.voice is not Voice.SYSTEM and line.actor_id != actor_id
+    ]
     if theirs:
         raise VersionConflict(tuple(theirs), conversation.version)
 

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -33,7 +34,6 @@ from tracking.routes import RouteStatus
 from tracking.storage import Database
 
 NOW = local("10:00")
-Ids = Callable[[], str]
 
 
 def under_way(session: Session, **columns: object) -> Delivery:
@@ -294,3 +294,42 @@ def test_a_moved_line_is_said_where_it_belongs_and_not_texted_to_the_wrong_drive
     assert [one.body for one in thread(session, right.id, audience=Voice.DRIVER, now=NOW).lines] == [
         "The sofa goes upstairs"
     ]
+
+
+def test_of_two_agents_at_the_same_moment_one_is_refused(database: Database) -> None:
+    with database.writing() as session:
+        delivery = under_way(session)
+        speak(session, delivery, Voice.RECIPIENT)
+    together = threading.Barrier(2, timeout=20)
+
+    def answer(agent: str) -> str:
+        together.wait()
+        try:
+            with database.writing() as session:
+                speak(session, delivery, Voice.SUPPORT, f"From {agent}", actor_id=agent, expected_version=2)
+        except VersionConflict as refused:
+            return refused.lines[-1].body
+        return "sent"
+
+    with ThreadPoolExecutor(2) as agents:
+        answers = sorted(agents.map(answer, ("bo", "cy")), reverse=True)
+    assert answers[0] == "sent"
+    assert answers[1] in {"From bo", "From cy"}
+
+
+def test_two_first_lines_at_the_same_moment_make_one_thread(database: Database) -> None:
+    with database.writing() as session:
+        delivery = under_way(session)
+    together = threading.Barrier(2, timeout=20)
+
+    def write(voice: Voice) -> None:
+        together.wait()
+        with database.writing() as session:
+            speak(session, delivery, voice, f"From {voice}")
+
+    with ThreadPoolExecutor(2) as people:
+        list(people.map(write, (Voice.RECIPIENT, Voice.DRIVER)))
+    with database.reading() as session:
+        found = thread(session, delivery.id, audience=Voice.SUPPORT, now=NOW)
+        assert {line.body for line in found.lines} == {"From recipient", "From driver"}
+        assert found.version == 3

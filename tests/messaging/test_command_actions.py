@@ -1,0 +1,103 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from messaging.conversations import Voice
+from messaging.inbound import (
+    ReadAs,
+    read_inbound,
+    record_inbound,
+)
+from messaging.kinds import Channel
+from tests.builders import local, make_delivery
+from tests.messaging.phone import CONTEXT, NOW, OURS, PHONE, lines, out, replies, told
+from tracking.deliveries import DeliveryStatus
+from tracking.ids import new_id
+
+
+def test_status_tells_how_it_stands(session: Session) -> None:
+    delivery = out(session, items="sofa", promise_lo_at=local("11:40"), promise_hi_at=local("12:20"))
+    delivery.stop.stops_before = 3
+    assert told(session, "status?").read_as is ReadAs.COMMAND
+    assert replies(session) == ["Juniper: sofa: on its way, expected 11:40-12:20. 3 stops before you."]
+    assert lines(session, delivery) == []
+
+
+def test_status_in_spanish_is_answered_in_the_recipients_language(session: Session) -> None:
+    out(session, items="sofa", locale="es", promise_lo_at=local("11:40"), promise_hi_at=local("12:20"))
+    told(session, "Estado")
+    assert replies(session) == ["Juniper: sofa: en camino, llega 11:40-12:20."]
+
+
+def test_status_carries_the_link_when_there_is_one(session: Session) -> None:
+    out(session)
+    context = replace(CONTEXT, page_url=lambda _session, _delivery_id: "https://x.example/t/abc")
+    inbound_id = record_inbound(
+        session,
+        inbound_id=new_id(),
+        channel=Channel.SMS,
+        provider_ref="SM7",
+        from_address=PHONE,
+        to_address=OURS,
+        body="STATUS",
+        received_at=NOW,
+    )
+    assert inbound_id is not None
+    read_inbound(session, inbound_id, now=NOW, context=context)
+    assert replies(session)[0].endswith("https://x.example/t/abc")
+
+
+def test_eta_of_tomorrow_names_the_day(session: Session) -> None:
+    make_delivery(session, phone=PHONE, items="sofa")
+    told(session, "ETA", at=local("11:00") - timedelta(days=1))
+    assert replies(session) == ["Juniper: sofa: planned for Thu 10-12."]
+
+
+def test_a_note_reaches_the_delivery_and_the_driver(session: Session) -> None:
+    delivery = out(session)
+    told(session, "Note: gate 4412")
+    session.refresh(delivery)
+    assert delivery.recipient_note == "gate 4412"
+    assert lines(session, delivery) == [(Voice.RECIPIENT, "gate 4412")]
+    assert replies(session) == ['Noted for the driver: "gate 4412"']
+
+
+def test_a_second_note_is_added_to_the_first(session: Session) -> None:
+    delivery = out(session)
+    told(session, "NOTE gate 4412")
+    told(session, "SAFE behind the shed", at=NOW + timedelta(minutes=1))
+    session.refresh(delivery)
+    assert delivery.recipient_note == "gate 4412\nSafe place: behind the shed"
+
+
+def test_late_tells_the_driver_how_much(session: Session) -> None:
+    delivery = out(session)
+    told(session, "late 20 min")
+    assert lines(session, delivery) == [(Voice.RECIPIENT, "I will be 20 minutes late.")]
+    assert replies(session) == ["The driver knows that you are 20 minutes late."]
+
+
+def test_late_without_minutes_asks_how_many(session: Session) -> None:
+    delivery = out(session)
+    told(session, "LATE")
+    assert lines(session, delivery) == []
+    assert "How many minutes?" in replies(session)[0]
+
+
+def test_call_puts_a_request_where_people_look_and_tells_our_number(session: Session) -> None:
+    delivery = out(session)
+    told(session, "call me please")
+    assert lines(session, delivery) == [(Voice.RECIPIENT, "Please call me.")]
+    assert "+12125550199" in replies(session)[0]
+    assert delivery.stop.route.driver.phone not in replies(session)[0]
+
+
+@pytest.mark.parametrize("text", ["NOTE gate 4412", "LATE 20", "SAFE behind the shed"])
+def test_a_command_after_the_delivery_is_told_that_it_is_too_late(session: Session, text: str) -> None:
+    delivery = out(session, status=DeliveryStatus.DELIVERED, delivered_at=NOW, status_at=NOW)
+    told(session, text)
+    session.refresh(delivery)
+    assert delivery.recipient_note == ""
+    assert "delivered 11:00" in replies(session)[0]
