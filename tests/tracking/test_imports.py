@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tracking import imports
@@ -442,3 +444,26 @@ def test_json_problem_is_named_by_its_path() -> None:
 def test_json_that_has_another_shape_is_refused_by_path(told: Any, path: str) -> None:
     parsed = imports.parse_json(told, DEFAULTS)
     assert path in [problem.column for problem in parsed.problems]
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_break_the_reader(data: bytes) -> None:
+    assert not imports.parse_csv(data, DEFAULTS).is_good
+
+
+@given(st.dictionaries(st.sampled_from(COLUMNS), st.text(max_size=20), max_size=4))
+def test_no_cell_breaks_the_reader(cells: dict[str, str]) -> None:
+    parsed = imports.parse_csv(written({**row(), **cells}), DEFAULTS)
+    assert parsed.is_good == bool(parsed.rows)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(["date", "route", "depot", "planned_start", "driver", "vehicle", "stops"]), JSON)
+def test_no_json_breaks_the_reader(name: str, value: Any) -> None:
+    imports.parse_json(document(**{name: value}), DEFAULTS)
