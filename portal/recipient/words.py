@@ -121,7 +121,7 @@ def _reason(cause: str | None, tongue: Tongue) -> str:
 def _after(delivery: Delivery, phase: Phase, tongue: Tongue, now: datetime) -> Words:
     say = tongue.say
     if phase is Phase.ARRIVED:
-        return Words(say("Your driver"), say("is here"), "", (say("Please come to the door."),), "now")
+        return Words(say("Your driver is"), say("at the door"), "", (say("Please come to the door."),), "now")
     if phase is Phase.DELIVERED:
         at = delivery.delivered_at or delivery.status_at
         on, today = (moment.astimezone(ZoneInfo(delivery.zone)).date() for moment in (at, now))

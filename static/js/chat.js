@@ -14,7 +14,7 @@
   };
 
   const toTheEnd = () => {
-    const lines = document.querySelector("#chat > .chat");
+    const lines = document.querySelector("#chat .chat__log");
     if (lines) lines.scrollTop = lines.scrollHeight;
   };
 
@@ -43,7 +43,7 @@
   });
 
   new MutationObserver((changes) => {
-    if (changes.some((change) => [...change.addedNodes].some((node) => node.matches?.(".chat__line, .chat, #chat"))))
+    if (changes.some((change) => [...change.addedNodes].some((node) => node.matches?.(".chat__line, .chat__log, #chat"))))
       toTheEnd();
   }).observe(document.body, { childList: true, subtree: true });
   toTheEnd();

@@ -63,7 +63,7 @@
 
   async function load() {
     const { leaflet, leafletCss, shell } = section().dataset;
-    await Promise.all([fetchStyle(leafletCss), fetchScript(leaflet)]);
+    if (!window.L) await Promise.all([fetchStyle(leafletCss), fetchScript(leaflet)]);
     section().hidden = false;
     await fetchScript(shell);
     map = window.map_live;
@@ -75,6 +75,7 @@
     if (section().dataset.tiles === "no") drawRings();
     marker(home(), pin("home", HOUSE), 40, section().dataset.homeName, 0);
     new ResizeObserver(() => {
+      if (!isThere()) return;
       map.invalidateSize({ animate: false });
       if (!isSteered) fit(false);
     }).observe(map.getContainer());
@@ -98,23 +99,33 @@
   }
 
   function fit(animate = true) {
-    if (!map) return;
+    if (!isThere()) return;
     if (!latest) return map.setView(home(), 15, { animate });
     const bounds = L.latLngBounds([home(), [latest.lat, latest.lon]]);
     const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
     map.fitBounds(bounds, { padding: [56, 56], maxZoom: 16, animate: animate && !isStill });
   }
 
+  // The page may have been fetched anew without the map, or with an empty one.
+  const isThere = () => Boolean(section() && map && document.contains(map.getContainer()));
+
+  function forget() {
+    cancelAnimationFrame(motion);
+    map = loading = truck = line = latest = null;
+  }
+
   async function show(place) {
+    if (map && !isThere()) forget();
     if (!section()) return;
     if (!place) return hide();
     try {
       await (loading ??= load());
     } catch (error) {
       loading = null;
-      section().hidden = true; // the page is complete without a map
+      if (section()) section().hidden = true; // the page is complete without a map
       return;
     }
+    if (!isThere()) return;
     section().hidden = false;
     document.getElementById("main")?.classList.add("track--map");
     const before = latest;

@@ -91,7 +91,7 @@ def test_the_fragments_are_inside_the_page(
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({"status": S.ARRIVED}, "Your driver is here"),
+        ({"status": S.ARRIVED}, "Your driver is at the door"),
         ({"status": S.DELIVERED, "delivered_at": NOW}, "Delivered at 2:04 pm"),
         ({"status": S.DELIVERED, "delivered_at": NOW - timedelta(hours=20)}, "on Wednesday, March 4"),
         ({"status": S.ATTEMPT_FAILED, "failure_reason": "nobody_home"}, "We could not deliver Nobody was home."),
