@@ -1,33 +1,77 @@
-// A tap counts once: a form that was sent is not sent again until the page has moved on. Ticks while loading are sent
-// without leaving the page, so the list stays where the thumb is. Without this script the server counts a repeated
-// request once by its id, and every form is a plain one.
+// A tap counts once, and is not lost without signal. Ticks while loading are sent without leaving the page, so the list
+// stays where the thumb is. A handed-over or failed parcel, with its photo and words, and everything tapped offline, is
+// sent again until it arrives: the server counts a repeated request once by its id. Without this script every form is a
+// plain one.
 (() => {
   "use strict";
-  const STAYS = "form[data-form=loaded], form[data-form=undo], form[data-form=not-loaded]";
+  const RETRY_MS = 4000;
+  const WHILE_LOADING = "[data-form=loaded], [data-form=undo], [data-form=not-loaded], [data-form=scan]";
+  const HOLDS_WORK = "[data-form=delivered], [data-form=failed]";
+  let waiting = 0;
 
   const release = (form) => {
     delete form.dataset.sent;
     for (const button of form.elements) button.removeAttribute?.("aria-disabled");
   };
 
-  const sendQuietly = async (form) => {
-    try {
-      const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.getElementById("day-content");
-      if (!answer.ok || !fresh) {
-        location.assign(answer.url);
-        return;
+  const hold = (form) => {
+    form.dataset.sent = "1";
+    for (const button of form.elements) {
+      if (button.matches("button")) button.setAttribute("aria-disabled", "true");
+    }
+  };
+
+  const say = (words, kind) => {
+    const note = document.querySelector("[data-sending]");
+    note.textContent = words;
+    note.className = `notice notice--${kind} sending`;
+    note.hidden = !words;
+  };
+
+  const pause = () => new Promise((done) => {
+    setTimeout(done, RETRY_MS);
+    addEventListener("online", done, { once: true });
+  });
+
+  // Returns the server's answer; there is no other way out of a dead spot than waiting.
+  const sendUntilTaken = async (form, body) => {
+    waiting += 1;
+    for (;;) {
+      try {
+        const answer = await fetch(form.action, { method: "POST", body });
+        if (answer.status < 500) {
+          waiting -= 1;
+          say("", "warn");
+          return answer;
+        }
+      } catch {
+        // No signal.
       }
+      say(document.querySelector("[data-sending]").dataset.waiting, "warn");
+      await pause();
+    }
+  };
+
+  const send = async (form, submitter) => {
+    const answer = await sendUntilTaken(form, new FormData(form, submitter));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("day-content");
+    if (answer.ok && fresh && form.matches(WHILE_LOADING) && isPlanned()) {
       document.getElementById("day-content").replaceWith(document.importNode(fresh, true));
       document.dispatchEvent(new CustomEvent("driver:fresh"));
       document.dispatchEvent(new CustomEvent("driver:done"));
-    } catch {
+    } else if (answer.ok) {
+      location.assign(answer.url);
+    } else if ([401, 403, 410].includes(answer.status)) {
+      location.reload();
+    } else {
       release(form);
-      form.dataset.plain = "1";
-      form.requestSubmit();
+      say(page.querySelector("main .lead, main p")?.textContent ?? String(answer.status), "bad");
+      document.querySelector("[data-sending]").scrollIntoView({ block: "center" });
     }
   };
+
+  const isPlanned = () => document.body.dataset.routeStatus === "planned";
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -36,15 +80,14 @@
       event.preventDefault();
       return;
     }
-    form.dataset.sent = "1";
-    for (const button of form.elements) {
-      if (button.matches("button")) button.setAttribute("aria-disabled", "true");
-    }
-    if (document.body.dataset.routeStatus === "planned" && form.matches(STAYS) && !form.dataset.plain) {
+    hold(form);
+    const mustNotBeLost = form.matches(HOLDS_WORK) || !navigator.onLine;
+    if (mustNotBeLost || (isPlanned() && form.matches(WHILE_LOADING))) {
       event.preventDefault();
-      sendQuietly(form);
+      send(form, event.submitter);
     }
   });
+
   // iPhones do not know geo: addresses; their own map application has another one.
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href^='geo:']");
@@ -52,6 +95,9 @@
       event.preventDefault();
       location.assign(`maps://?q=${link.href.slice(4).split("?")[0]}`);
     }
+  });
+  addEventListener("beforeunload", (event) => {
+    if (waiting && !navigator.onLine) event.preventDefault();
   });
   addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
 })();

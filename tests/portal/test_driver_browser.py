@@ -156,6 +156,20 @@ def test_photo_is_made_small_and_the_signature_is_drawn(
     assert ProofKind.SIGNATURE in proofs
 
 
+def test_a_hand_over_without_signal_is_sent_when_there_is_some(
+    services: Services, page: Page, phone: BrowserContext, route_id: str
+) -> None:
+    page.get_by_role("button", name="I have arrived").click()
+    page.locator("label", has_text="A neighbour").click()
+    phone.set_offline(True)
+    page.locator(".bar button").click()
+    expect(page.locator("[data-sending]")).to_contain_text("Nothing is lost")
+    phone.set_offline(False)
+    expect(page.locator(".undo")).to_contain_text("Delivered", timeout=10_000)
+    with services.database.reading() as session:
+        assert [proof.text for proof in session.scalars(select(Proof))] == ["A neighbour"]
+
+
 def test_a_message_and_a_new_order_show_by_themselves(services: Services, page: Page, route_id: str) -> None:
     delivery_id = first_delivery(services, route_id)
     write(services, delivery_id, "Are you close?")
