@@ -11,7 +11,7 @@ from statistics import median
 from tracking.eta import DEFAULT_RATIOS, EtaHistory
 from tracking.geo import LatLon
 from tracking.intervals import LEVELS, RatioQuantiles, horizon_bin, quantile, weighted_quantile
-from tracking.itinerary import PlannedStop
+from tracking.pace import ServicePace
 from tracking.play import play
 from tracking.runs import Run
 from tracking.travel import StraightLine
@@ -21,8 +21,9 @@ from tracking.travel import StraightLine
 PACE_RUNS = 2.0
 SERVICES = 8.0
 RATIO_RUNS = 0.5
-# A driver's own pace or service time is believed by so many runs (our choice).
+# What everybody's pace and service times are worth against a driver's own: runs, services (our choice).
 DRIVER_RUNS = 6.0
+DRIVER_SERVICES = 30.0
 VEHICLE_RUNS = 2.0
 # A service longer than so many medians says little of the next one: it counts as that long (our choice).
 LONGEST_SERVICE = 3.0
@@ -33,6 +34,9 @@ TRUSTS_S = (600.0, 1200.0, 2400.0)
 TRUST_MARGIN = 0.03
 TRUST_RUNS = 40
 LEAST_TRUST_RUNS = 10
+# Drivers are split into so many parts, and at most about so many runs measure the errors, so that a night is enough.
+FOLDS = 20
+RATIO_SAMPLE = 300
 # Ratios of nearly nothing to nearly nothing say nothing.
 LEAST_PREDICTED_S = 20.0
 
@@ -44,17 +48,35 @@ def learn(runs: Iterable[Run], *, taps: bool = True) -> EtaHistory:
     Errors are measured on each vehicle with what the other vehicles teach, or they would look too small.
     """
     known = [run for run in runs if run.fixes]
-    by_vehicle: dict[str, list[Run]] = defaultdict(list)
-    for run in known:
-        by_vehicle[run.vehicle or run.run_id].append(run)
+    lessons = [_lesson(run) for run in known]
+    counts = Counter(lesson.driver for lesson in lessons)
+    fold_of = {driver: number % FOLDS for number, driver in enumerate(counts)}
+    usuals = [_usual([other for other in lessons if fold_of[other.driver] != fold]) for fold in range(FOLDS)]
     held_out = [
-        _HeldOut(1.0 / (len(own) + VEHICLE_RUNS), run, _usual([other for other in known if other not in own]))
-        for own in by_vehicle.values()
-        for run in own
+        _HeldOut(1.0 / (counts[lesson.driver] + VEHICLE_RUNS), run, usuals[fold_of[lesson.driver]])
+        for run, lesson in zip(known, lessons, strict=True)
     ]
+    held_out = held_out[:: max(1, len(held_out) // RATIO_SAMPLE)]
     trust_s = _best_trust_s(held_out, taps=taps)
     ratios = [(part.weight, run_ratios(part.run, replace(part.usual, trust_s=trust_s), taps=taps)) for part in held_out]
-    return replace(_usual(known), trust_s=trust_s, quantiles=_quantiles(ratios))
+    return replace(_usual(lessons), trust_s=trust_s, quantiles=_quantiles(ratios))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What one run teaches: its driver's pace, and the seconds of each service with the stop's type."""
+
+    driver: str
+    pace: float | None
+    services: tuple[tuple[str | None, float], ...]
+
+
+def _lesson(run: Run) -> _Lesson:
+    services = []
+    for stop, visit in zip(run.stops, run.truth, strict=True):
+        if visit.arrived_at is not None and visit.departed_at is not None:
+            services.append((stop.stop_type, (visit.departed_at - visit.arrived_at).total_seconds()))
+    return _Lesson(run.vehicle or run.run_id, run_pace(run), tuple(services))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +107,46 @@ def _error(part: _HeldOut, trust_s: float, *, taps: bool) -> float:
     return part.weight * sum(errors) / max(1, len(errors))
 
 
-def _usual(runs: Sequence[Run]) -> EtaHistory:
-    """Return the paces and service times of ``runs``, each shrunk to its default."""
+def _usual(lessons: Sequence[_Lesson]) -> EtaHistory:
+    """Return the paces and service times of ``lessons``, each shrunk to its default."""
     default = EtaHistory.default()
-    paces = [(run.vehicle, pace) for run in runs if (pace := run_pace(run)) is not None]
+    paces = [(lesson.driver, lesson.pace) for lesson in lessons if lesson.pace is not None]
     pace = default.pace
     if paces:
         weight = len(paces) / (len(paces) + PACE_RUNS)
         pace = weight * _fair_median(paces) + (1 - weight) * default.pace
-    services = [(run, stop.stop_type, seconds) for run in runs for stop, seconds in _services(run)]
-    every = [seconds for _, _, seconds in services]
-    service_s = _shrunk(every, default.service_s)
+    service_s = _shrunk([seconds for lesson in lessons for _, seconds in lesson.services], default.service_s)
     by_type: dict[str, list[float]] = defaultdict(list)
-    for _, stop_type, seconds in services:
-        if stop_type is not None:
-            by_type[stop_type].append(seconds)
-    return replace(
+    for lesson in lessons:
+        for stop_type, seconds in lesson.services:
+            if stop_type is not None:
+                by_type[stop_type].append(seconds)
+    history = replace(
         default,
         pace=pace,
         service_s=service_s,
         service_by_type={word: _shrunk(seconds, service_s) for word, seconds in by_type.items()},
         pace_by_driver=_by_driver(paces, pace),
     )
+    return replace(history, service_by_driver=_service_by_driver(lessons, history))
 
 
-def _fair_median(paces: Sequence[tuple[str | None, float]]) -> float:
+def _service_by_driver(lessons: Sequence[_Lesson], history: EtaHistory) -> Mapping[str, float]:
+    """Return each driver's service times over the usual ones of the same stops, shrunk to 1."""
+    took: dict[str, ServicePace] = defaultdict(ServicePace)
+    for lesson in lessons:
+        for stop_type, seconds in lesson.services:
+            usual_s = history.service_of(planned_s=None, stop_type=stop_type, driver=None)
+            took[lesson.driver].add(observed_s=min(seconds, LONGEST_SERVICE * usual_s), expected_s=usual_s)
+    weight_s = DRIVER_SERVICES * history.service_s
+    return {
+        driver: (weight_s + own.observed_s) / (weight_s + own.expected_s)
+        for driver, own in took.items()
+        if weight_s + own.expected_s > 0
+    }
+
+
+def _fair_median(paces: Sequence[tuple[str, float]]) -> float:
     """Return the median pace, a driver with n runs weighing n / (n + 2): the next run may well be another driver's."""
     runs = Counter(driver for driver, _ in paces)
     return weighted_quantile(sorted((pace, 1.0 / (runs[driver] + VEHICLE_RUNS)) for driver, pace in paces), 0.5)
@@ -120,11 +157,10 @@ def _shrunk(seconds: Sequence[float], prior_s: float) -> float:
     return (SERVICES * prior_s + sum(min(value, longest_s) for value in seconds)) / (SERVICES + len(seconds))
 
 
-def _by_driver(paces: Iterable[tuple[str | None, float]], usual: float) -> Mapping[str, float]:
+def _by_driver(paces: Iterable[tuple[str, float]], usual: float) -> Mapping[str, float]:
     own: dict[str, list[float]] = defaultdict(list)
     for driver, pace in paces:
-        if driver is not None:
-            own[driver].append(pace)
+        own[driver].append(pace)
     return {driver: (DRIVER_RUNS * usual + sum(values)) / (DRIVER_RUNS + len(values)) for driver, values in own.items()}
 
 
@@ -144,14 +180,6 @@ def run_pace(run: Run) -> float | None:
             engine_s += leg.seconds
         place, left_at = stop.place, visit.departed_at or visit.arrived_at
     return driven_s / engine_s if engine_s > 0 else None
-
-
-def _services(run: Run) -> list[tuple[PlannedStop, float]]:
-    found = []
-    for stop, visit in zip(run.stops, run.truth, strict=True):
-        if visit.arrived_at is not None and visit.departed_at is not None:
-            found.append((stop, (visit.departed_at - visit.arrived_at).total_seconds()))
-    return found
 
 
 def run_ratios(run: Run, history: EtaHistory, *, taps: bool, absolute: bool = False) -> list[list[float]]:
