@@ -124,7 +124,7 @@ class PortalApp:
 def _bridge(services: Services) -> Any:
     wsgi_app = create_app(services)
 
-    def with_ended_input(environ: dict[str, Any], start_response: Any) -> Any:
+    def with_ended_input(environ: Any, start_response: Any) -> Any:
         environ["wsgi.input_terminated"] = True  # chunked bodies: both servers end the body themselves
         return wsgi_app(environ, start_response)
 

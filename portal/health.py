@@ -54,8 +54,8 @@ def metrics() -> ResponseReturnValue:
         counted = select(Notification.channel, Notification.status, func.count())
         for channel, status, count in session.execute(counted.group_by(Notification.channel, Notification.status)):
             by_status.labels(channel, status).set(count)
-        for status, count in session.execute(select(Delivery.status, func.count()).group_by(Delivery.status)):
-            deliveries.labels(status).set(count)
+        for state, count in session.execute(select(Delivery.status, func.count()).group_by(Delivery.status)):
+            deliveries.labels(state).set(count)
         cases = select(func.count()).select_from(Case).where(Case.status == CaseStatus.OPEN)
         waiting.labels("cases").set(session.scalar(cases) or 0)
         tasks = select(func.count()).select_from(Task).where(Task.resolved_at.is_(None))
