@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 import migrations.env_tables  # noqa: F401 - puts every table into the metadata
 from portal.services import Services, build
 from portal.settings import Settings, read_settings
+from sandbox.postgres import Cluster, find_initdb
 from sandbox.world import World, start_valkey
 from tests.not_run import leave_out
-from tests.postgres import Cluster, find_initdb
 from tracking.clocks import SetClock
 from tracking.ids import new_id
 from tracking.links import LinkSigner

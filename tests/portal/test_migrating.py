@@ -6,8 +6,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from portal.migrating import WrongRevision, is_current, migrate, require_current
+from sandbox.postgres import Cluster
 from tests.not_run import leave_out
-from tests.postgres import Cluster
 from tracking.ids import new_id
 from tracking.storage import Base, Database
 

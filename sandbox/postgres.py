@@ -1,4 +1,4 @@
-"""A private PostgreSQL cluster for one test run, under an account that is not root."""
+"""A private PostgreSQL cluster for one run of tests or of a benchmark, under an account that is not root."""
 
 import getpass
 import os
