@@ -46,6 +46,7 @@
       marker.on("click", () => (location.href = href));
       marker.on("keypress", (event) => event.originalEvent.key === "Enter" && (location.href = href));
     }
+    marker.getElement().setAttribute("role", href ? "link" : "img");
     marker.getElement().setAttribute("aria-label", name);
     drawn.push(marker);
     return at;
