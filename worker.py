@@ -35,7 +35,7 @@ POOLS = {"sms": SMS, "mail": MAIL, "rest": REST}
 PARTS = (*POOLS, "cron", "consumer")
 BEAT_S = 2.0
 BEAT_FORGOTTEN_S = 3600
-_START = "import sys, worker; sys.exit(worker.run_part(sys.argv[1]))"
+START = "import sys, worker; sys.exit(worker.run_part(sys.argv[1]))"
 _stopping = threading.Event()
 
 
@@ -91,7 +91,7 @@ def main(settings: Settings, part: str | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    commands = {name: [sys.executable, "-c", _START, name] for name in PARTS}
+    commands = {name: [sys.executable, "-c", START, name] for name in PARTS}
     log.info("worker started", parts=len(commands), sweep_s=settings.sweep_s)
     Supervisor(commands, SystemClock().elapsed).run(stop)
     return 0

@@ -132,12 +132,17 @@ def still_mine(session: Session, ids: Iterable[str], owner: str) -> list[Notific
     return list(session.scalars(statement.with_for_update()))
 
 
-def mark_posting(session: Session, ids: Sequence[str], owner: str, elapsed: float) -> None:
-    """Note that from now on the provider may see these rows: an expired lease is then ambiguous, not simply due."""
+def mark_posting(session: Session, ids: Sequence[str], lease: Lease, elapsed: float) -> None:
+    """Note that from now on the provider may see these rows: an expired lease is then ambiguous, not simply due.
+
+    The lease begins anew with it.
+    """
     statement = update(Notification).where(
-        Notification.id.in_(ids), Notification.status == _S.SENDING, Notification.lease_owner == owner
+        Notification.id.in_(ids), Notification.status == _S.SENDING, Notification.lease_owner == lease.owner
     )
-    session.execute(statement.values(posting_since=elapsed).execution_options(synchronize_session=False))
+    session.execute(
+        statement.values(posting_since=elapsed, lease_until=lease.until).execution_options(synchronize_session=False)
+    )
 
 
 def put_back(session: Session, notification_id: str, *, owner: str, retry_after: float | None, **columns: Any) -> bool:

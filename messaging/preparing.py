@@ -20,13 +20,14 @@ from messaging.hours import CHAT_FREE_FOR, quiet_of
 from messaging.inbound_texts import InboundMessage, QuestionKind
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus, advance
-from messaging.outbox import mark_posting, put_back, still_mine
+from messaging.outbox import Lease, mark_posting, put_back, still_mine
 from messaging.questions import ask, open_question
 from messaging.reconciler import subject_of
 from messaging.schedule import PLANNED_KINDS
 from messaging.segments import segment_count
 from messaging.texts import WORDS, render
 from messaging.wording import Company, Speech, route_speech, speech_of
+from tracking.clocks import Clock
 from tracking.deliveries import Delivery, load_many
 from tracking.drivers import Driver
 from tracking.ids import new_link_id
@@ -64,12 +65,13 @@ class Prepared:
 
 
 def prepare(
-    session: Session, ids: Sequence[str], *, owner: str, house: House, now: datetime, elapsed: float
-) -> list[Prepared]:
-    """Return what of the claimed rows goes out now, in the order given, and mark it as being posted.
+    session: Session, ids: Sequence[str], *, owner: str, lease_s: float, house: House, clock: Clock
+) -> tuple[list[Prepared], Lease]:
+    """Return what of the claimed rows goes out now, in the order given, and the lease under which it is posted.
 
-    Rows that somebody has moved meanwhile are left alone.
+    Rows that somebody has moved meanwhile are left alone. The lease begins at the end, when waiting for locks is over.
     """
+    now, elapsed = clock.now(), clock.elapsed()
     rows = {row.id: row for row in still_mine(session, ids, owner)}
     deliveries = load_many(session, [row.delivery_id for row in rows.values() if row.delivery_id is not None])
     blocked = _blocked(session, list(rows.values()), house.pepper)
@@ -82,8 +84,10 @@ def prepare(
         if _may_go(session, row, delivery, blocked, owner=owner, house=house, now=now, elapsed=elapsed):
             prepared.append(_written(session, row, delivery, house, now))
     session.flush()
-    mark_posting(session, [one.outgoing.reference for one in prepared], owner, elapsed)
-    return prepared
+    posting_since = clock.elapsed()
+    lease = Lease(owner, posting_since + lease_s)
+    mark_posting(session, [one.outgoing.reference for one in prepared], lease, posting_since)
+    return prepared, lease
 
 
 def _blocked(session: Session, rows: list[Notification], pepper: str) -> set[str]:

@@ -18,7 +18,7 @@ from messaging.consent import ConsentAction, contact_hash, note_consent
 from messaging.fallback import after_failure
 from messaging.kinds import Channel, Kind, Lane
 from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
-from messaging.outbox import MOST_CLAIMED, Lease, claim, has_due, put_back
+from messaging.outbox import Lease, claim, has_due, put_back
 from messaging.pacing import Bucket
 from messaging.preparing import House, Prepared, prepare
 from tracking.actors import SYSTEM
@@ -29,7 +29,7 @@ from tracking.storage import Database
 log = structlog.get_logger()
 _S = NotificationStatus
 
-CHUNK = 100  # rows prepared in one transaction and sent side by side
+BATCH, LEAST_BATCH = 200, 10  # rows claimed, prepared and sent side by side; at most 500 (DESIGN 6)
 AT_ONCE = 50  # sends on their way at the same time (reference/performance.md 4)
 LEASE_MARGIN_S = 0.5  # between a send's timeout and the end of its lease
 LONGEST_BACK_OFF_S = 300.0
@@ -81,6 +81,7 @@ class Sender:
         self._database, self._provider, self._channel = database, provider, channel
         self._clock, self._house, self._timing = clock, house, timing
         self._bucket, self._owner = bucket, owner
+        self._batch = BATCH
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._outcomes: asyncio.Queue[tuple[Prepared, Outcome] | None] = asyncio.Queue()
 
@@ -99,9 +100,10 @@ class Sender:
         while not should_stop() and self._clock.elapsed() < until:
             lease = Lease(self._owner, self._clock.elapsed() + self._timing.lease_s)
             claimed = await asyncio.to_thread(self._claim, lease)
-            for start in range(0, len(claimed), CHUNK):
-                await self._send_chunk(claimed[start : start + CHUNK], lease)
-            if not claimed and not await self._may_wait():
+            if claimed:
+                prepared, posting = await asyncio.to_thread(self._prepare, claimed)
+                await asyncio.gather(*(self._send_one(one, posting) for one in prepared))
+            elif not await self._may_wait():
                 return
 
     async def _may_wait(self) -> bool:
@@ -137,35 +139,26 @@ class Sender:
 
     def _room(self, *, urgent: bool) -> int:
         if self._bucket is None:
-            return MOST_CLAIMED
-        return min(MOST_CLAIMED, self._bucket.room(self._clock.elapsed(), urgent=urgent))
-
-    async def _send_chunk(self, ids: Sequence[str], lease: Lease) -> None:
-        if not self._outlasts(lease):
-            await asyncio.to_thread(self._give_back, ids)
-            return
-        prepared = await asyncio.to_thread(self._prepare, ids)
-        await asyncio.gather(*(self._send_one(one, lease) for one in prepared))
+            return self._batch
+        return min(self._batch, self._bucket.room(self._clock.elapsed(), urgent=urgent))
 
     def _outlasts(self, lease: Lease) -> bool:
         return self._clock.elapsed() + self._timing.send_timeout_s + LEASE_MARGIN_S <= lease.until
 
-    def _give_back(self, ids: Sequence[str]) -> None:
+    def _prepare(self, ids: Sequence[str]) -> tuple[list[Prepared], Lease]:
+        lease_s = self._timing.lease_s
         with self._database.writing() as session:
-            for notification_id in ids:
-                put_back(session, notification_id, owner=self._owner, retry_after=None)
-
-    def _prepare(self, ids: Sequence[str]) -> list[Prepared]:
-        now, elapsed = self._clock.now(), self._clock.elapsed()
-        with self._database.writing() as session:
-            prepared = prepare(session, ids, owner=self._owner, house=self._house, now=now, elapsed=elapsed)
+            prepared, lease = prepare(
+                session, ids, owner=self._owner, lease_s=lease_s, house=self._house, clock=self._clock
+            )
         if self._bucket is not None and prepared:
-            self._bucket.take(elapsed, sum(one.segments for one in prepared))
-        return prepared
+            self._bucket.take(self._clock.elapsed(), sum(one.segments for one in prepared))
+        return prepared, lease
 
     async def _send_one(self, one: Prepared, lease: Lease) -> None:
         async with self._at_once:
             if not self._outlasts(lease):
+                self._batch = max(LEAST_BATCH, self._batch // 2)  # this machine is slow today
                 self._outcomes.put_nowait((one, Refused("lease", "its turn came too late", permanent=False)))
                 return
             self._outcomes.put_nowait((one, await self._outcome(one)))

@@ -41,7 +41,7 @@ PLANS_AT_ONCE = 20  # deliveries in one transaction: SQLite's writer is held for
 MOST_PLANS = 5_000
 MOST_INBOUND = 200
 SWEEP_LOCK = "portal:sweeping"
-SWEEP_LOCK_S = 60
+SWEEP_LOCK_S = 15  # a killed sweep holds the others back no longer
 
 
 class Workshop:

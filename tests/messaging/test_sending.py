@@ -1,16 +1,27 @@
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from messaging.cases import Task, TaskKind
+from messaging.consent import ConsentAction, contact_hash, note_consent, pepper_of
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus
+from messaging.outbox import Lease, claim
+from messaging.preparing import House, prepare
+from messaging.reconciler import OUT
+from messaging.sending import OTHERS
+from messaging.wording import Company
 from portal.services import Services
 from portal.workshop import Workshop
 from sandbox.world import World
 from tests.builders import local, make_delivery
+from tracking.actors import SYSTEM
 from tracking.clocks import SetClock
-from tracking.deliveries import Delivery, mark_plan_dirty
+from tracking.deliveries import Delivery, DeliveryStatus, advance, mark_plan_dirty
+from tracking.ids import new_id
 
 Rows = Callable[[], list[Notification]]
 EVE = local("18:00") - timedelta(days=1)
@@ -42,3 +53,263 @@ def test_the_eve_brings_one_text_and_one_mail(delivery: Delivery, workshop: Work
     assert mail.message["Message-ID"].endswith("@example.com>")
     sent = {row.channel: row.status for row in rows() if row.kind is Kind.DAY_BEFORE}
     assert sent == {Channel.SMS: NotificationStatus.ACCEPTED, Channel.EMAIL: NotificationStatus.SENT}
+
+
+def statuses(rows: Rows) -> dict[Channel, NotificationStatus]:
+    return {row.channel: row.status for row in rows() if row.kind is Kind.DAY_BEFORE}
+
+
+def the_text(rows: Rows) -> Notification:
+    return next(row for row in rows() if row.kind is Kind.DAY_BEFORE and row.channel is Channel.SMS)
+
+
+def try_again(workshop: Workshop, clock: SetClock, *, after_s: float) -> None:
+    """Let machine time pass and do what the sweep would wake."""
+    clock.machine_s += after_s
+    workshop.sweep()
+    workshop.settle()
+    workshop.send(Channel.SMS)
+    workshop.send(Channel.EMAIL)
+
+
+@pytest.mark.parametrize("kind", ["too_many", "reset_before"])
+def test_a_refusal_for_now_is_tried_again(
+    kind: str, delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    world.fault(kind, times=1)
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    assert world.texts() == []
+
+    try_again(workshop, clock, after_s=70)
+    try_again(workshop, clock, after_s=70)
+
+    assert len(world.texts(delivery.phone)) == 1
+    assert the_text(rows).status is NotificationStatus.ACCEPTED
+
+
+@pytest.mark.parametrize("kind", ["error_after", "reset_after", "slow_after"])
+def test_what_was_taken_without_an_answer_is_found_and_not_sent_again(
+    kind: str, delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    world.fault(kind, times=1, seconds=3)
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    assert the_text(rows).status is NotificationStatus.AMBIGUOUS
+
+    for _ in range(4):
+        try_again(workshop, clock, after_s=5)
+
+    assert [text.sid for text in world.texts(delivery.phone)] == [the_text(rows).provider_ref]
+    assert the_text(rows).reason == "found at the provider"
+
+
+def test_what_was_not_taken_goes_out_again_only_after_the_settle_time(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    world.fault("error_before", times=1)
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+
+    try_again(workshop, clock, after_s=4)
+    assert world.texts() == []
+    try_again(workshop, clock, after_s=10)
+
+    assert len(world.texts(delivery.phone)) == 1
+    assert the_text(rows).attempt == 2
+
+
+def test_a_text_that_is_listed_late_is_still_found(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    world.fault("error_after", times=1)
+    world.fault("list_late", times=1, seconds=0.3)
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    workshop.settle()
+    assert the_text(rows).status is NotificationStatus.AMBIGUOUS
+    threading.Event().wait(0.4)
+
+    try_again(workshop, clock, after_s=20)
+
+    assert len(world.texts(delivery.phone)) == 1
+    assert the_text(rows).status in OUT
+
+
+def test_a_worker_killed_after_claiming_costs_a_lease_and_nothing_else(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock, world_services: Services
+) -> None:
+    workshop.reconcile()
+    with world_services.database.writing() as session:
+        lease = Lease("killed", clock.elapsed() + 4)
+        claimed = claim(
+            session,
+            channel=Channel.SMS,
+            lanes=OTHERS,
+            limit=10,
+            now=clock.now(),
+            elapsed=clock.elapsed(),
+            lease=lease,
+        )
+    workshop.send(Channel.SMS)
+    assert len(claimed) == 1
+    assert world.texts() == []
+
+    try_again(workshop, clock, after_s=5)
+
+    assert len(world.texts(delivery.phone)) == 1
+    assert the_text(rows).attempt == 2
+
+
+def test_a_worker_that_comes_back_after_its_lease_sends_nothing(
+    delivery: Delivery, workshop: Workshop, world: World, clock: SetClock, world_services: Services
+) -> None:
+    workshop.reconcile()
+    database = world_services.database
+    with database.writing() as session:
+        lease = Lease("paused", clock.elapsed() + 4)
+        now, elapsed = clock.now(), clock.elapsed()
+        claimed = claim(session, channel=Channel.SMS, lanes=OTHERS, limit=10, now=now, elapsed=elapsed, lease=lease)
+    try_again(workshop, clock, after_s=5)
+    house = House(Company("J", "", "", "http://x"), world_services.links, "pepper", new_id)
+    with database.writing() as session:
+        prepared, _ = prepare(session, claimed, owner="paused", lease_s=4, house=house, clock=clock)
+
+    assert prepared == []
+    assert len(world.texts(delivery.phone)) == 1
+
+
+def test_a_happening_now_text_is_never_sent_twice_and_a_possible_loss_is_listed(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock, world_services: Services
+) -> None:
+    clock.at = local("10:40")
+    with world_services.database.writing() as session:
+        found = session.get_one(Delivery, delivery.id)
+        found.status, found.next_stop_at, found.plan_dirty_at = DeliveryStatus.OUT_FOR_DELIVERY, clock.at, clock.at
+    world.fault("error_before", times=1, to=delivery.phone or "")
+    workshop.reconcile()
+    for _ in range(4):
+        try_again(workshop, clock, after_s=10)
+
+    row = next(row for row in rows() if row.kind is Kind.NEXT_STOP)
+    assert (row.status, row.reason) == (NotificationStatus.FAILED, "possibly lost")
+    assert [text.body for text in world.texts() if "you are next" in text.body] == []
+    with world_services.database.reading() as session:
+        assert session.scalars(select(Task.kind)).all() == [TaskKind.POSSIBLY_LOST]
+
+
+def test_a_number_that_cannot_be_texted_is_followed_by_a_mail_and_then_by_a_task(
+    workshop: Workshop, world: World, rows: Rows, clock: SetClock, world_services: Services
+) -> None:
+    clock.at = local("10:40")
+    with world_services.database.writing() as session:
+        for email in ("anna@example.net", "bounce-bo@example.net"):
+            make_delivery(
+                session,
+                phone="+15005550009",
+                email=email,
+                status=DeliveryStatus.OUT_FOR_DELIVERY,
+                next_stop_at=clock.at,
+                plan_dirty_at=clock.at,
+            )
+    workshop.reconcile()
+    for _ in range(3):
+        try_again(workshop, clock, after_s=1)
+
+    assert [mail.subject for mail in world.mails("anna@example.net") if "next" in mail.subject] != []
+    with world_services.database.reading() as session:
+        tasks = session.scalars(select(Task)).all()
+    assert [task.kind for task in tasks if "next stop" in task.reason] == [TaskKind.COULD_NOT_REACH]
+
+
+def test_who_opted_out_is_not_written_to_on_that_channel(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock, world_services: Services
+) -> None:
+    workshop.reconcile()
+    with world_services.database.writing() as session:
+        note_consent(
+            session,
+            contact=contact_hash(delivery.phone or "", pepper_of(world_services.settings.secret_keys)),
+            channel=Channel.SMS,
+            action=ConsentAction.OPT_OUT,
+            source="sms_word",
+            actor=SYSTEM,
+            now=clock.now(),
+        )
+    workshop.send(Channel.SMS)
+    workshop.send(Channel.EMAIL)
+
+    assert world.texts() == []
+    assert len(world.mails(delivery.email)) == 1
+    assert statuses(rows)[Channel.SMS] is NotificationStatus.SUPPRESSED
+
+
+def test_nothing_goes_out_in_quiet_hours_and_it_goes_when_they_end(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    workshop.reconcile()
+    clock.at = local("21:00") - timedelta(days=1)
+    workshop.send(Channel.SMS)
+    held = the_text(rows)
+    clock.at = local("08:00")
+    workshop.send(Channel.SMS)
+
+    assert (held.status, held.due_at) == (NotificationStatus.DUE, local("08:00"))
+    assert "your delivery comes today" in world.texts(delivery.phone)[0].body
+
+
+def test_a_change_between_plan_and_claim_is_planned_anew_before_anything_goes_out(
+    delivery: Delivery, workshop: Workshop, world: World, clock: SetClock, world_services: Services
+) -> None:
+    workshop.reconcile()
+    with world_services.database.writing() as session:
+        advance(session, delivery.id, DeliveryStatus.CANCELLED, at=clock.now())
+    workshop.send(Channel.SMS)
+    assert world.texts() == []
+
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+
+    assert ["was cancelled" in text.body for text in world.texts(delivery.phone)] == [True]
+
+
+@pytest.mark.parametrize(("kind", "count"), [("mail_drop", 1), ("mail_drop_after", 2), ("mail_defer", 1)])
+def test_a_mail_whose_outcome_is_unknown_goes_again_under_the_same_message_id(
+    kind: str, count: int, delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    world.fault(kind, times=1)
+    workshop.reconcile()
+    workshop.send(Channel.EMAIL)
+    for _ in range(4):
+        try_again(workshop, clock, after_s=70)
+
+    mails = world.mails(delivery.email)
+    assert len(mails) == count
+    assert len({mail.id for mail in mails}) == 1
+    assert statuses(rows)[Channel.EMAIL] is NotificationStatus.SENT
+
+
+def test_a_refused_mailbox_fails_for_good(delivery: Delivery, workshop: Workshop, world: World, rows: Rows) -> None:
+    world.fault("mail_refuse", times=1)
+    workshop.reconcile()
+    workshop.send(Channel.EMAIL)
+
+    assert statuses(rows)[Channel.EMAIL] is NotificationStatus.FAILED
+
+
+def test_the_driver_gets_the_days_link_an_hour_before_the_start(
+    workshop: Workshop, world: World, clock: SetClock, world_services: Services
+) -> None:
+    with world_services.database.writing() as session:
+        make_delivery(session)
+    clock.at = local("07:59")
+    workshop.sweep()
+    assert not workshop.send(Channel.SMS).handed
+    clock.at = local("08:00")
+    for _ in range(2):
+        workshop.sweep()
+        workshop.send(Channel.SMS)
+
+    (text,) = world.texts("+12015550150")
+    assert "/d/" in text.body
+    assert "with 1 stops starts at 9:00 AM" in text.body
