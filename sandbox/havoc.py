@@ -1,0 +1,188 @@
+"""Havoc: kills, pauses and empties the processes of an ``Instance`` without asking them."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sandbox.instance import Instance
+from sandbox.machine import monotonic_s
+from sandbox.postgres import Cluster
+
+PAUSES_S = (3.5, 8.0)  # longer than a lease of 3 s, shorter than lease and settle time (messaging.md 1.4, 5.)
+AWAY_S = (0.1, 1.5)  # how long a killed server stays away
+START_TIMEOUT_S = 30.0
+# How often each is struck, in parts (our choice: most of it where messages are in hand).
+WEIGHTS = {
+    "sms": 26,
+    "mail": 16,
+    "rest": 14,
+    "cron": 4,
+    "consumer": 3,
+    "pause": 12,
+    "supervisor": 5,
+    "worker": 7,
+    "web": 6,
+    "valkey": 6,
+    "database": 8,
+}
+
+
+class Havoc:
+    """Strikes one thing after another, as ``rng`` decides. ``cluster`` is the database's server where there is one."""
+
+    def __init__(self, instance: Instance, rng: random.Random, cluster: Cluster | None = None) -> None:
+        self._instance, self._rng, self._cluster = instance, rng, cluster
+        self._paused: dict[int, float] = {}
+        self._valkeys: list[subprocess.Popen[bytes]] = []
+        self.struck: Counter[str] = Counter()
+        self._weights = {name: weight for name, weight in WEIGHTS.items() if name != "database" or cluster}
+
+    @property
+    def kills(self) -> int:
+        """How often something was killed with SIGKILL."""
+        return sum(count for name, count in self.struck.items() if name not in {"pause", "flush"})
+
+    def strike(self) -> str | None:
+        """Do one thing and return its name; None when what was chosen is not there just now."""
+        name = self._rng.choices(list(self._weights), weights=list(self._weights.values()))[0]
+        blows: dict[str, Callable[[], bool]] = {
+            "pause": self.pause,
+            "supervisor": self.kill_supervisor,
+            "worker": self.kill_worker,
+            "web": self.kill_web,
+            "valkey": self.kill_valkey,
+            "database": self.kill_database,
+        }
+        blow = blows.get(name)
+        has_struck = self.kill_part(name) if blow is None else blow()
+        if not has_struck:
+            return None
+        self.struck[name] += 1
+        return name
+
+    def tend(self) -> None:
+        """Wake those whose pause is over."""
+        for pid, until in list(self._paused.items()):
+            if monotonic_s() >= until:
+                del self._paused[pid]
+                _signal(pid, signal.SIGCONT)
+
+    def calm(self) -> None:
+        """Wake everybody at once."""
+        for pid in self._paused:
+            _signal(pid, signal.SIGCONT)
+        self._paused.clear()
+
+    def end(self) -> None:
+        """Wake everybody, and end the servers that were started here."""
+        self.calm()
+        for server in self._valkeys:
+            server.terminate()
+            server.wait()
+
+    def flush(self) -> None:
+        """Empty Valkey."""
+        try:
+            Redis.from_url(self._instance.environ["PORTAL_REDIS_URL"]).flushall()
+        except RedisError:
+            return
+        self.struck["flush"] += 1
+
+    def kill_part(self, part: str) -> bool:
+        """Kill one part of the worker; its supervisor starts it again."""
+        pid = self._parts().get(part)
+        return pid is not None and _signal(pid, signal.SIGKILL)
+
+    def pause(self) -> bool:
+        """Stop a part for longer than its lease."""
+        pid = self._parts().get(self._rng.choice(("sms", "mail", "rest")))
+        if pid is None or pid in self._paused:
+            return False
+        self._paused[pid] = monotonic_s() + self._rng.uniform(*PAUSES_S)
+        return _signal(pid, signal.SIGSTOP)
+
+    def kill_supervisor(self) -> bool:
+        """Kill the worker's first process only; its parts notice, and end by themselves."""
+        process = self._instance.processes["worker"]
+        process.kill()
+        process.wait()
+        self._instance.start("worker", "worker")
+        return True
+
+    def kill_worker(self) -> bool:
+        """Kill the worker and all its parts, and start it anew."""
+        self._instance.kill("worker")
+        self._instance.start("worker", "worker")
+        return True
+
+    def kill_web(self) -> bool:
+        """Kill the pages, and start them anew."""
+        self._instance.kill("web")
+        self._instance.start("web", "web", "--port", str(self._instance.port))
+        return True
+
+    def kill_valkey(self) -> bool:
+        """Kill Valkey and start it anew on its port and append-only file."""
+        redis = Redis.from_url(self._instance.environ["PORTAL_REDIS_URL"])
+        try:
+            pid = int(redis.info("server")["process_id"])
+        except RedisError:
+            return False
+        binary, folder = Path(f"/proc/{pid}/exe").readlink(), Path(f"/proc/{pid}/cwd").readlink()
+        _signal(pid, signal.SIGKILL)
+        time.sleep(self._rng.uniform(*AWAY_S))
+        with (folder / "valkey.log").open("ab") as log:
+            self._valkeys.append(subprocess.Popen([binary, folder / "valkey.conf"], cwd=folder, stdout=log, stderr=log))
+        self._until(redis.ping)
+        return True
+
+    def kill_database(self) -> bool:
+        """Kill PostgreSQL's first process, and start it anew."""
+        assert self._cluster is not None
+        self._cluster.kill()
+        time.sleep(self._rng.uniform(*AWAY_S))
+        self._cluster.start()
+        return True
+
+    def _parts(self) -> dict[str, int]:
+        """Return the process id of each part that the worker of now has started."""
+        worker = self._instance.processes["worker"].pid
+        try:
+            children = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+        except FileNotFoundError:
+            return {}
+        found = {}
+        for pid in map(int, children):
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            except FileNotFoundError:
+                continue
+            found[words[-1].decode()] = pid
+        return found
+
+    def _until(self, answers: Callable[[], object]) -> None:
+        deadline = monotonic_s() + START_TIMEOUT_S
+        while monotonic_s() < deadline:
+            try:
+                answers()
+            except RedisError:
+                time.sleep(0.05)
+            else:
+                return
+        raise TimeoutError("Valkey did not come back")
+
+
+def _signal(pid: int, number: signal.Signals) -> bool:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
