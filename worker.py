@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 POOLS = {"sms": SMS, "mail": MAIL, "rest": REST}
 PARTS = (*POOLS, "cron", "consumer")
+CATCH_UP_S = 60.0
 BEAT_S = 2.0
 BEAT_FORGOTTEN_S = 3600
 START = "import sys, worker; sys.exit(worker.run_part(sys.argv[1]))"
@@ -68,6 +69,11 @@ def send_mail() -> None:
 def settle() -> None:
     """Look up outcomes that nobody saw."""
     _workshop().settle()
+
+
+def catch_up() -> None:
+    """Ask the provider about texts whose receipts never came."""
+    _workshop().catch_up()
 
 
 def read_inbound(inbound_id: str) -> None:
@@ -125,8 +131,12 @@ def _run_pool(queue: str, settings: Settings) -> None:
 
 def _run_cron(services: Services) -> None:
     """Wake the sweep again and again; it returns at once when another one runs."""
+    caught_up_s = 0.0
     while not _stopping.is_set():
         services.wake.enqueue(REST, "worker.sweep", ttl_s=services.settings.sweep_s)
+        if services.clock.elapsed() - caught_up_s >= CATCH_UP_S:
+            caught_up_s = services.clock.elapsed()
+            services.wake.catch_up()
         _stopping.wait(services.settings.sweep_s)
 
 

@@ -183,3 +183,26 @@ def recover(session: Session, elapsed: float) -> int:
 def withdraw(session: Session, notification_id: str, reason: str) -> bool:
     """Take a row back that has not gone out; False when it has, or is going out now."""
     return advance(session, notification_id, _S.WITHDRAWN, reason=reason)
+
+
+def resend(session: Session, notification_id: str, *, now: datetime, ids: Callable[[], str]) -> str | None:
+    """Queue the same message again, by a person's wish, and return its id. Each wish is a new occasion.
+
+    ``context`` goes along without what was said, so the words are those that are true when it goes out.
+    """
+    row = session.get_one(Notification, notification_id)
+    return queue(
+        session,
+        kind=row.kind,
+        channel=row.channel,
+        subject=row.dedupe_key.partition("/")[0],
+        occasion=f"again-{ids()}",
+        delivery_id=row.delivery_id,
+        to_address=row.to_address or "",
+        locale=row.locale,
+        context={name: value for name, value in row.context.items() if name != "said"} | {"is_wish": True},
+        now=now,
+        ids=ids,
+        route_id=row.route_id,
+        instead_of=row.id,
+    )

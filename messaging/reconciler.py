@@ -158,7 +158,7 @@ def _apply(
         elif row.status in {_S.DUE, _S.WITHDRAWN}:
             _move(session, delivery, want, row, now=now, done=done)
     for row in rows:
-        stands_in = row.instead_of is not None and (row.kind, row.occasion) in said
+        stands_in = row.instead_of is not None and ((row.kind, row.occasion) in said or "is_wish" in row.context)
         if row.status is _S.DUE and row.kind in PLANNED_KINDS and row.dedupe_key not in kept and not stands_in:
             done.withdrawn += advance(session, row.id, _S.WITHDRAWN, reason="no longer applies")
 

@@ -43,6 +43,10 @@ class Wakeups:
         """Let the outcomes that nobody saw be looked up at the providers."""
         self.enqueue(REST, "worker.settle")
 
+    def catch_up(self) -> None:
+        """Let the provider be asked about texts whose receipts never came."""
+        self.enqueue(REST, "worker.catch_up")
+
     def enqueue(self, queue: str, job: str, *arguments: str, ttl_s: float = TTL_S) -> None:
         """Enqueue ``job``, unless the same one already waits. ``started`` is called when it begins."""
         try:

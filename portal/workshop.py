@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
+from messaging.catching_up import catch_up
 from messaging.channels.base import Provider
 from messaging.channels.smtp import SmtpMail
 from messaging.channels.twilio import TwilioSms
@@ -105,6 +106,15 @@ class Workshop:
                 publish(self._services.redis, [inbox_changed()])
         return settled
 
+    def catch_up(self) -> None:
+        """Ask Twilio about texts whose receipts never came."""
+        mine = self._services
+        mine.wake.started("worker.catch_up")
+        moved = self._runner.run(self._catch_up())
+        if moved:
+            publish(mine.redis, [delivery_changed(delivery_id) for delivery_id in dict.fromkeys(moved)])
+            mine.wake.send(Channel.EMAIL)
+
     def read_inbound(self, inbound_id: str) -> None:
         """Read one inbound message and wake whoever answers it."""
         mine = self._services
@@ -150,6 +160,12 @@ class Workshop:
             timing=self._timing,
         )
         return await work.run()
+
+    async def _catch_up(self) -> list[str]:
+        mine = self._services
+        provider = self._provider(Channel.SMS)
+        assert isinstance(provider, TwilioSms)
+        return await catch_up(database=mine.database, provider=provider, clock=mine.clock, house=self._house)
 
     def _provider(self, channel: Channel) -> Provider:
         """Return the way out of a channel, made inside the running loop."""

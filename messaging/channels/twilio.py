@@ -21,6 +21,7 @@ from twilio.rest import Client
 
 from messaging.channels.base import CannotLook, Handed, OutcomeUnknown, Outgoing, Refused
 from messaging.notifications import NotificationStatus
+from messaging.receipts import Word
 
 NAME = "twilio"
 REAL_URL = "https://api.twilio.com"
@@ -199,6 +200,16 @@ class TwilioSms:
         except (TwilioException, Refused, OutcomeUnknown, ClientError, TimeoutError, OSError, ValueError) as error:
             raise CannotLook(type(error).__name__) from error
         return found[::-1]
+
+    async def tell(self, provider_ref: str) -> Word:
+        """Return Twilio's word on one message. Raises ``CannotLook``."""
+        try:
+            text = await self._client.messages(provider_ref).fetch_async()
+        except (TwilioException, Refused, OutcomeUnknown, ClientError, TimeoutError, OSError, ValueError) as error:
+            raise CannotLook(type(error).__name__) from error
+        code = "" if text.error_code is None else str(text.error_code)
+        raw = str(text.status)
+        return Word(NAME, provider_ref, raw, STATUSES.get(raw), code, REASONS.get(code, ""))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -9,7 +9,7 @@ from messaging.cases import Task, TaskKind
 from messaging.consent import ConsentAction, contact_hash, note_consent, pepper_of
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus
-from messaging.outbox import Lease, claim
+from messaging.outbox import Lease, claim, resend
 from messaging.preparing import House, prepare
 from messaging.reconciler import OUT
 from messaging.sending import OTHERS
@@ -313,3 +313,33 @@ def test_the_driver_gets_the_days_link_an_hour_before_the_start(
     (text,) = world.texts("+12015550150")
     assert "/d/" in text.body
     assert "with 1 stops starts at 9:00 AM" in text.body
+
+
+def test_a_receipt_that_never_came_is_asked_for(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    sid = the_text(rows).provider_ref
+    world.wait_for_event(lambda entry: entry["event"] == "status" and entry["status"] == "delivered")
+    workshop.catch_up()
+    assert the_text(rows).status is NotificationStatus.ACCEPTED
+
+    clock.machine_s += 601
+    workshop.catch_up()
+
+    assert (the_text(rows).status, the_text(rows).provider_ref) == (NotificationStatus.DELIVERED, sid)
+
+
+def test_a_resend_is_a_new_occasion(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock, world_services: Services
+) -> None:
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    with world_services.database.writing() as session:
+        resend(session, the_text(rows).id, now=clock.now(), ids=new_id)
+        mark_plan_dirty(session, [delivery.id], clock.now())
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+
+    assert len(world.texts(delivery.phone)) == 2
