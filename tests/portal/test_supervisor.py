@@ -1,0 +1,47 @@
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from portal.supervisor import Supervisor
+from tracking.clocks import SystemClock
+
+SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    """What ends the supervisor under test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def wait_for_pid(supervisor: Supervisor, other_than: int | None = None) -> int:
+    clock = SystemClock()
+    deadline = clock.elapsed() + 20
+    while True:
+        pid = supervisor.pids().get("part")
+        if pid is not None and pid != other_than:
+            return pid
+        assert clock.elapsed() < deadline
+        threading.Event().wait(0.02)
+
+
+def test_a_killed_part_starts_again_and_all_end_on_stop(stop: threading.Event) -> None:
+    supervisor = Supervisor({"part": SLEEPER}, SystemClock().elapsed)
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    first = wait_for_pid(supervisor)
+
+    os.kill(first, signal.SIGKILL)
+    second = wait_for_pid(supervisor, other_than=first)
+    stop.set()
+    thread.join(timeout=10)
+
+    assert not thread.is_alive()
+    with pytest.raises(ProcessLookupError):
+        os.kill(second, 0)
