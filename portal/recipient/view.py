@@ -23,6 +23,8 @@ from tracking.proofs import Proof, ProofKind
 # After this the page shows no more than that it was delivered (reference/messaging.md 5.2).
 FULL_VIEW = timedelta(hours=24)
 
+HOME_DECIMALS = 4  # about 10 m: enough for a pin, as the truck's own place when it is next
+
 
 class Signal(StrEnum):
     """How fresh what we know of the truck is."""
@@ -144,8 +146,8 @@ def _view(
         signal=signal,
         signal_at=signal_at,
         place=seen.place,
-        home_lat=delivery.stop.lat,
-        home_lon=delivery.stop.lon,
+        home_lat=round(delivery.stop.lat, HOME_DECIMALS),
+        home_lon=round(delivery.stop.lon, HOME_DECIMALS),
         changes_at=seen.changes_at,
         lines=lines,
         chat_sentence=state_sentence(talk.state, _driver_name(delivery), contact, speak),
@@ -187,7 +189,8 @@ def _proofs(session: Session, delivery: Delivery) -> list[Proof]:
     if delivery.status is not DeliveryStatus.DELIVERED:
         return []
     statement = select(Proof).where(Proof.delivery_id == delivery.id, Proof.withdrawn_at.is_(None))
-    return list(session.scalars(statement.order_by(Proof.taken_at, Proof.id)))
+    found = session.scalars(statement.order_by(Proof.taken_at, Proof.id))
+    return sorted(found, key=lambda proof: proof.kind is not ProofKind.PHOTO)
 
 
 def _picture(proof: Proof) -> Picture:

@@ -73,7 +73,7 @@ def _on_the_way(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue
     hi_at = delivery.promise_hi_at or delivery.window_end_at
     lo, hi = tongue.clock_span(lo_at, hi_at, zone)
     span = say("between %(lo)s and %(hi)s", lo=lo, hi=hi)
-    lines = _road_lines(delivery, seen, tongue)
+    lines = _road_lines(delivery, phase, seen, tongue)
     is_late = delivery.promise_broken_at is not None
     if phase is Phase.NOW:
         return Words(say("Your driver is"), say("arriving now"), "", lines, "now")
@@ -87,14 +87,14 @@ def _on_the_way(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue
     return Words(say("Arriving about"), about, span, lines, tone)
 
 
-def _road_lines(delivery: Delivery, seen: Sighting, tongue: Tongue) -> tuple[str, ...]:
+def _road_lines(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue) -> tuple[str, ...]:
     before = delivery.stop.stops_before
     lines = []
     if before == 0:
         lines.append(tongue.say("You are next."))
     elif before is not None:
         lines.append(tongue.count("%(n)s stop before you.", "%(n)s stops before you.", before))
-    if seen.is_at_other_stop:
+    if seen.is_at_other_stop and phase is not Phase.NOW:
         lines.append(tongue.say("The truck is at another stop."))
     reason = _reason(delivery.promise_cause, tongue)
     if reason:

@@ -165,6 +165,14 @@ def test_a_refused_line_says_why_and_stays(page: Page) -> None:
     expect(page.get_by_role("alert")).to_have_text("Write something first.")
 
 
+def test_too_many_lines_are_refused_in_words(page: Page) -> None:
+    for number in range(10):
+        page.get_by_role("button", name="Please ring the bell").click()
+        expect(page.locator("#chat .bubble")).to_have_count(number + 1)
+    page.get_by_role("button", name="Please ring the bell").click()
+    expect(page.get_by_role("alert")).to_have_text("A little too fast. Please wait a minute.")
+
+
 def test_a_note_is_saved_without_leaving_the_page(page: Page) -> None:
     page.get_by_label("Gate code").fill("4412")
     page.get_by_role("button", name="Save").click()
