@@ -1,7 +1,7 @@
 """The map's shell, drawn by folium once per configuration and kept.
 
 folium writes a page of its own: a viewport that forbids zooming, styles for a map that fills the screen, inline
-scripts, five hosts. Of all that we keep the container and the script that builds ``map_live`` with the configured tiles,
+scripts, five hosts. We keep the container and the script that builds ``map_live`` with the configured tiles,
 and serve the script as a file of ours. Truck and home come as data (``static/js/map.js``), so a page costs no folium
 time, and no text from outside ever passes through folium (reference/tracking.md 5: it escapes nothing).
 """

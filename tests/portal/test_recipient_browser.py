@@ -263,7 +263,7 @@ def test_everything_works_without_scripts(
     expect(page.get_by_role("heading", level=1)).to_have_text("Arriving about 2:25\xa0pm")
     expect(page.locator("#map")).to_be_hidden()
     expect(page.locator("#composer")).to_be_hidden()
-    page.get_by_role("link", name="Write a message").click()
+    page.get_by_role("link", name="Write a message or a note").click()
     page.get_by_label("Your message").fill("No scripts here")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#chat .bubble")).to_have_text(["No scripts here"])
