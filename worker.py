@@ -23,7 +23,7 @@ from messaging.wakeups import MAIL, REST, SMS
 from portal import logs
 from portal.services import Services, build
 from portal.settings import Settings, read_settings
-from portal.supervisor import Supervisor
+from portal.supervisor import SUPERVISOR, Supervisor
 from portal.workshop import Workshop
 from tracking.clocks import SystemClock
 from tracking.consumer import Consumer
@@ -107,7 +107,9 @@ def run_part(part: str) -> int:
     """Run one part until SIGTERM, or until whoever started it is gone. Raises ``KeyError`` for an unknown one."""
     logs.configure()
     settings = read_settings(os.environ)
-    beats = threading.Thread(target=_beat, args=(part, settings, os.getppid()), daemon=True)
+    beats = threading.Thread(
+        target=_beat, args=(part, settings, int(os.environ.get(SUPERVISOR) or os.getppid())), daemon=True
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stopping.set())
     beats.start()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import update
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from messaging.channels.base import Handed, OutcomeUnknown, Provider, Refused
@@ -30,12 +31,12 @@ log = structlog.get_logger()
 _S = NotificationStatus
 
 BATCH, LEAST_BATCH = 200, 10  # rows claimed, prepared and sent side by side; at most 500 (DESIGN 6)
-AT_ONCE = 50  # sends on their way at the same time (reference/performance.md 4)
 LEASE_MARGIN_S = 0.5  # between a send's timeout and the end of its lease
 LONGEST_BACK_OFF_S = 300.0
 MOST_ATTEMPTS = 60  # with the longest back-off, about four hours (messaging.md 1.6)
 FIRST_LOOK_S = 2.0  # how long after an unknown outcome the provider is first asked
 WAIT_S = 0.1  # while the bucket fills
+KEEP_TRYING_S = 30.0  # to record what went out, while the database is away (our choice)
 URGENT = (Lane.NOW,)
 OTHERS = (Lane.CONVERSATION, Lane.MORNING, Lane.DAY_BEFORE, Lane.RATING)
 
@@ -58,6 +59,14 @@ class Sent:
     failed: int = 0
     unknown: int = 0
     moved: list[str] = field(default_factory=list)  # ids of deliveries whose messages changed
+
+    def add(self, other: "Sent") -> None:
+        """Count what ``other`` counted."""
+        self.handed += other.handed
+        self.refused += other.refused
+        self.failed += other.failed
+        self.unknown += other.unknown
+        self.moved += other.moved
 
 
 Outcome = Handed | Refused | OutcomeUnknown
@@ -82,7 +91,7 @@ class Sender:
         self._clock, self._house, self._timing = clock, house, timing
         self._bucket, self._owner = bucket, owner
         self._batch = BATCH
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._at_once = asyncio.Semaphore(provider.at_once)
         self._outcomes: asyncio.Queue[tuple[Prepared, Outcome] | None] = asyncio.Queue()
 
     async def run(self, *, for_s: float, should_stop: Callable[[], bool]) -> Sent:
@@ -90,7 +99,7 @@ class Sender:
         sent = Sent()
         recording = asyncio.create_task(self._record_all(sent))
         try:
-            await self._send_due(self._clock.elapsed() + for_s, should_stop)
+            await self._send_due(self._clock.elapsed() + for_s, lambda: should_stop() or recording.done())
         finally:
             self._outcomes.put_nowait(None)
             await recording
@@ -179,15 +188,29 @@ class Sender:
                 waiting.append(self._outcomes.get_nowait())
             outcomes = [one for one in waiting if one is not None]
             if outcomes:
-                await asyncio.to_thread(self._record, outcomes, sent)
+                sent.add(await self._kept(outcomes))
             if None in waiting:
                 return
 
-    def _record(self, outcomes: list[tuple[Prepared, Outcome]], sent: Sent) -> None:
+    async def _kept(self, outcomes: list[tuple[Prepared, Outcome]]) -> Sent:
+        """Record, trying again while the database is away: what is forgotten here may go out twice as mail."""
+        until = self._clock.elapsed() + KEEP_TRYING_S
+        while True:
+            try:
+                return await asyncio.to_thread(self._record, outcomes)
+            except (OperationalError, InterfaceError) as error:
+                if self._clock.elapsed() > until:
+                    raise
+                log.warning("outcomes wait for the database", error=type(error).__name__)
+                await asyncio.sleep(WAIT_S)
+
+    def _record(self, outcomes: list[tuple[Prepared, Outcome]]) -> Sent:
+        sent = Sent()
         with self._database.writing() as session:
             recorder = Recorder(self._house, self._clock, self._provider.name, self._owner, self._bucket)
             for one, outcome in outcomes:
                 recorder.record(session, one, outcome, sent)
+        return sent
 
 
 class Recorder:

@@ -12,9 +12,10 @@ import structlog
 log = structlog.get_logger()
 
 LOOK_S = 0.25
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0  # between a part's end and its restart, doubling (our choice)
-STEADY_S = 60.0  # a part that ran so long starts again at once
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 5.0  # between a part's end and its restart, doubling (our choice)
+STEADY_S = 20.0  # a part that ran so long starts again at once
 POLITE_S = 4.0  # between asking a part to end and ending it
+SUPERVISOR = "SUPERVISOR_PID"  # tells a part whose child it is: it may lose its parent before it can ask
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Supervisor:
     def __init__(self, commands: Mapping[str, Sequence[str]], elapsed: Callable[[], float]) -> None:
         self._parts = {name: _Part(command) for name, command in commands.items()}
         self._elapsed = elapsed
+        self._environ = {**os.environ, SUPERVISOR: str(os.getpid())}
 
     def run(self, stop: threading.Event) -> None:
         """Start every part, restart what ends, and on ``stop`` end them all within a few seconds."""
@@ -56,7 +58,7 @@ class Supervisor:
             log.error("part ended", part=name, status=part.process.returncode, restart_in_s=part.wait_s)
             part.process = None
         if part.process is None and now >= part.start_at:
-            part.process = subprocess.Popen(part.command)
+            part.process = subprocess.Popen(part.command, env=self._environ)
             part.started_at = now
             log.info("part started", part=name, pid=part.process.pid)
 

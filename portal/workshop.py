@@ -201,9 +201,11 @@ class Workshop:
         mine = self._services
         now = mine.clock.now()
         with mine.database.writing() as session:
-            recover(session, mine.clock.elapsed())
+            recovered = recover(session, mine.clock.elapsed())
             for row in overdue(session, now=now):
                 self._expire(session, row)
+        if recovered:
+            log.warning("leases ran out", count=recovered)
 
     def _expire(self, session: Session, row: Notification) -> None:
         now = self._services.clock.now()

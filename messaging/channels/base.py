@@ -70,6 +70,7 @@ class Provider(Protocol):
     """A way out. ``name`` is kept with each row, so that an outcome is looked up where the message went."""
 
     name: str
+    at_once: int  # how many sends side by side are of use; one that must wait its turn has not begun
     can_find: bool  # False: nobody can tell afterwards what was taken; the receiver drops a repeated Message-ID
 
     async def send(self, message: Outgoing) -> Handed:

@@ -72,6 +72,7 @@ class SmtpMail:
     """A small pool of connections to one server. Build it inside a running event loop; ``close`` it there."""
 
     name = NAME
+    at_once = CONNECTIONS
     can_find = False
 
     def __init__(
