@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -36,6 +37,7 @@ PARTS = (*POOLS, "cron", "consumer")
 CATCH_UP_S = 60.0
 BEAT_S = 2.0
 BEAT_FORGOTTEN_S = 3600
+COMM = Path("/proc/self/comm")  # Linux: the name of this process, 15 letters
 START = "import sys, worker; sys.exit(worker.run_part(sys.argv[1]))"
 _stopping = threading.Event()
 
@@ -97,15 +99,16 @@ def main(settings: Settings, part: str | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    commands = {name: [sys.executable, "-c", START, name] for name in PARTS}
-    log.info("worker started", parts=len(commands), sweep_s=settings.sweep_s)
-    Supervisor(commands, SystemClock().elapsed).run(stop)
+    parts = {name: partial(run_part, name) for name in PARTS}
+    log.info("worker started", parts=len(parts), sweep_s=settings.sweep_s)
+    Supervisor(parts, SystemClock().elapsed).run(stop)
     return 0
 
 
 def run_part(part: str) -> int:
     """Run one part until SIGTERM, or until whoever started it is gone. Raises ``KeyError`` for an unknown one."""
     logs.configure()
+    _call_itself(part)
     settings = read_settings(os.environ)
     beats = threading.Thread(
         target=_beat, args=(part, settings, int(os.environ.get(SUPERVISOR) or os.getppid())), daemon=True
@@ -124,6 +127,12 @@ def run_part(part: str) -> int:
         log.exception("part failed", part=part)
         raise
     return 0
+
+
+def _call_itself(part: str) -> None:
+    """Show which part this process is, in ``ps`` and ``top``."""
+    if COMM.exists():
+        COMM.write_text(f"portal-{part}")
 
 
 def _run_pool(queue: str, settings: Settings) -> None:

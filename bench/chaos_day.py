@@ -15,8 +15,8 @@ EVE = datetime(2026, 3, 4, 18, 30, tzinfo=ZONE)  # what is imported now is told 
 MORNING = datetime(2026, 3, 5, 8, 5, tzinfo=ZONE)
 START = datetime(2026, 3, 5, 9, 30, tzinfo=ZONE)  # drivers get their links
 STOPS = 20  # a route
-# Area codes in use; each has the hundred numbers 555-0100 to 555-0199 for examples.
-AREAS = (201, 202, 203, 205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228)
+# Area codes in use; each has the hundred numbers 555-0100 to 555-0199 for examples. Ours is in 201.
+AREAS = (202, 203, 205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 231)
 DRIVERS_AREA = 229
 
 

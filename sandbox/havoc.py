@@ -98,12 +98,12 @@ class Havoc:
 
     def kill_part(self, part: str) -> bool:
         """Kill one part of the worker; its supervisor starts it again."""
-        pid = self._parts().get(part)
+        pid = self.parts().get(part)
         return pid is not None and _signal(pid, signal.SIGKILL)
 
     def pause(self) -> bool:
         """Stop a part for longer than its lease."""
-        pid = self._parts().get(self._rng.choice(("sms", "mail", "rest")))
+        pid = self.parts().get(self._rng.choice(("sms", "mail", "rest")))
         if pid is None or pid in self._paused:
             return False
         self._paused[pid] = monotonic_s() + self._rng.uniform(*PAUSES_S)
@@ -152,7 +152,7 @@ class Havoc:
         self._cluster.start()
         return True
 
-    def _parts(self) -> dict[str, int]:
+    def parts(self) -> dict[str, int]:
         """Return the process id of each part that the worker of now has started."""
         worker = self._instance.processes["worker"].pid
         try:
@@ -162,11 +162,19 @@ class Havoc:
         found = {}
         for pid in map(int, children):
             try:
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
             except FileNotFoundError:
                 continue
-            found[words[-1].decode()] = pid
+            found[name.removeprefix("portal-")] = pid
         return found
+
+    @staticmethod
+    def lives(pid: int) -> bool:
+        """Tell whether a process is there and more than a zombie nobody has buried."""
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
 
     def _until(self, answers: Callable[[], object]) -> None:
         deadline = monotonic_s() + START_TIMEOUT_S
