@@ -92,7 +92,7 @@ def test_a_refusal_for_now_is_tried_again(
 def test_what_was_taken_without_an_answer_is_found_and_not_sent_again(
     kind: str, delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
 ) -> None:
-    world.fault(kind, times=1, seconds=3)
+    world.fault(kind, times=1, seconds=6)
     workshop.reconcile()
     workshop.send(Channel.SMS)
     assert the_text(rows).status is NotificationStatus.AMBIGUOUS
