@@ -3,12 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 VENDOR := static/vendor
 
-.PHONY: demo test test-quick lint types vendor browser lock clean
+.PHONY: demo test test-quick lint types vendor tools lock clean
 
 demo: .venv/installed $(VENDOR)/installed
 	@$(BIN)/python -m sandbox.demo $(ARGS)
 
-test: .venv/installed $(VENDOR)/installed browser
+test: .venv/installed $(VENDOR)/installed tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -37,9 +37,9 @@ $(VENDOR)/installed: package-lock.json package.json .venv/installed
 	cp node_modules/leaflet/dist/images/* $(VENDOR)/leaflet/images/
 	touch $@
 
-# Chromium is found, or installed from Debian, or by Playwright.
-browser: .venv/installed
-	@sh tests/provide_browser.sh $(BIN)
+# Chromium, nginx and PostgreSQL are found, or installed from Debian.
+tools: .venv/installed
+	@sh tests/provide_tools.sh $(BIN)
 
 # New locks: hashes, no index lines, one for production and one for everything.
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet

@@ -189,8 +189,12 @@ def play(instance: Instance, browser: Browser, folder: Path, world_parts: tuple[
         driver.wait_for_timeout(1000)
         send(driver, "message", body="Will do. I am about ten minutes away.")
         anna.wait_for_timeout(1500)
+        instance.set_day(instance.now() + timedelta(minutes=1))
+        instance.world.wait_for_text(
+            lambda sent: sent.to == phones[0] and "1" in sent.body and "5" in sent.body, timeout_s=60
+        )
         instance.world.answer(phones[0], "2 left in the rain")
-        time.sleep(3)
+        time.sleep(4)
         studio.take("recipient-4-chat", links[phones[1]], whole=True)
         studio.take("recipient-5-delivered", links[phones[0]], whole=True)
         studio.take("driver-3-stop", driver.url, state=phone_state, whole=True)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -140,6 +141,17 @@ class Instance:
                 said = repr(error)
             time.sleep(0.1)
         raise TimeoutError(f"not ready after {START_TIMEOUT_S:.0f} s: {said}; see {self.folder}")
+
+    def wait_for_port(self, port: int) -> None:
+        """Return when something listens on this port of 127.0.0.1; raises ``TimeoutError``."""
+        deadline = monotonic_s() + START_TIMEOUT_S
+        while monotonic_s() < deadline:
+            with socket.socket() as probe:
+                probe.settimeout(1.0)
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise TimeoutError(f"nothing listens on port {port} after {START_TIMEOUT_S:.0f} s")
 
     def get(self, path: str) -> str:
         """Return the body of a page, whatever its status."""

@@ -1,5 +1,6 @@
 """Fixtures are nouns: the real parts, started once and emptied for each test."""
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -202,6 +203,18 @@ def _no_thread_left_behind() -> Iterator[None]:
     for thread in left:
         thread.join(timeout=5)
     assert not [thread for thread in left if thread.is_alive()]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under ``CI=true`` a test that was left out is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if (
+        os.environ.get("CI") == "true"
+        and reporter is not None
+        and reporter.stats.get("skipped")
+        and not session.exitstatus
+    ):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
