@@ -14,6 +14,7 @@ from portal.app import create_app
 from portal.ingest import IngestApp
 from portal.live import LiveApp
 from portal.migrating import require_current
+from portal.security import headers_without_pages
 from portal.services import Services, build
 from portal.settings import read_settings
 
@@ -47,7 +48,7 @@ class PortalApp:
         self._ingest = None if only == "pages" else IngestApp(services)
         self._pages = None if only == "live" else _bridge(services)
         self._proxies = tuple(ipaddress.ip_network(text) for text in services.settings.trusted_proxies)
-        self._is_https = services.settings.is_https
+        self._headers = headers_without_pages(services.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's start and end."""
@@ -58,6 +59,8 @@ class PortalApp:
             return
         self._correct_addresses(scope)
         half = self._half_for(scope["path"])
+        if half is not self._pages or half is None:
+            send = _with_headers(send, self._headers)
         if half is None:
             await _answer(send, 404, b"Not found.\n")
             return
@@ -137,6 +140,19 @@ def _bridge(services: Services) -> Any:
         await bridge(scope, received, send)  # type: ignore[arg-type]
 
     return pages
+
+
+def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    """Return ``send`` that adds ``headers`` to an answer, where it does not say them itself."""
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            said = {name.lower() for name, _ in message["headers"]}
+            missing = [(name, value) for name, value in headers if name not in said]
+            message = {**message, "headers": [*message["headers"], *missing]}
+        await send(message)
+
+    return sent
 
 
 async def _answer(send: Send, status: int, body: bytes) -> None:

@@ -1,76 +1,54 @@
-"""How often somebody may try a password: counted in Redis by account and by address, in machine time.
+"""How often somebody may try what only its owner knows: a password, or the link to a delivery. Only failures count."""
 
-Only failures count. With Redis away the count is kept in this process: slower attackers cannot use that, and staff
-still get in (DESIGN 5: Redis is speed, never the record).
-"""
-
-import hashlib
-from collections import Counter
-from threading import Lock
-
-import structlog
 from redis import Redis
-from redis.exceptions import RedisError
+
+from portal.addresses import neighbourhood
+from portal.tally import Tally
 
 WINDOW_S = 15 * 60
 # Failures a window: of one account from one address, of one account from anywhere, of one address (our choice; an
 # argon2 check costs 64 MiB and a quarter of a second, reference/messaging.md 5.6).
 ACCOUNT_AT_ADDRESS, ACCOUNT, ADDRESS = 5, 50, 30
-
-log = structlog.get_logger()
+# Links that are none, by address and minute: carriers put many people behind one, so true links never count
+# (reference/messaging.md 5.2).
+LINK_WINDOW_S, BAD_LINKS = 60, 20
 
 
 class Attempts:
-    """Counts failed logins. Keys are hashes, so neither an account nor an address can be read from Redis."""
+    """Counts failed logins."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._here: Counter[str] = Counter()
-        self._lock = Lock()
+        self._tally = Tally(redis, "attempts", WINDOW_S)
 
     def are_used_up(self, *, account: str, address: str, elapsed_s: float) -> bool:
         """True when this account or address has failed too often in this quarter of an hour."""
-        limits = _limits(account, address, elapsed_s)
-        return any(count >= limits[key] for key, count in self._counts(list(limits)).items())
+        limits = _limits(account, address)
+        return any(count >= limits[subject] for subject, count in self._tally.counts(limits, elapsed_s).items())
 
     def failed(self, *, account: str, address: str, elapsed_s: float) -> None:
         """Count one failure."""
-        keys = list(_limits(account, address, elapsed_s))
-        try:
-            pipe = self._redis.pipeline()
-            for key in keys:
-                pipe.incr(key)
-                pipe.expire(key, WINDOW_S)
-            pipe.execute()
-        except RedisError as error:
-            log.warning("failed logins counted in this process only", error=type(error).__name__)
-            with self._lock:
-                self._here = Counter({key: n for key, n in self._here.items() if key.endswith(_window(elapsed_s))})
-                self._here.update(keys)
-
-    def _counts(self, keys: list[str]) -> dict[str, int]:
-        with self._lock:
-            counts = {key: self._here[key] for key in keys}
-        try:
-            known = self._redis.mget(keys)
-        except RedisError:
-            return counts
-        return {key: counts[key] + int(value or 0) for key, value in zip(keys, known, strict=True)}
+        self._tally.add(_limits(account, address), elapsed_s)
 
 
-def _limits(account: str, address: str, elapsed_s: float) -> dict[str, int]:
-    account = account.strip().lower()
-    window = _window(elapsed_s)
-    subjects = {
-        f"both|{account}|{address}": ACCOUNT_AT_ADDRESS,
-        f"account|{account}": ACCOUNT,
-        f"ip|{address}": ADDRESS,
-    }
+class BadLinks:
+    """Counts links that are none: forged, malformed or never made."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._tally = Tally(redis, "bad-links", LINK_WINDOW_S)
+
+    def one_more(self, *, address: str, elapsed_s: float) -> bool:
+        """Count one more from this address; True when it was one too many for this minute."""
+        caller = neighbourhood(address)
+        if self._tally.counts([caller], elapsed_s)[caller] >= BAD_LINKS:
+            return True
+        self._tally.add([caller], elapsed_s)
+        return False
+
+
+def _limits(account: str, address: str) -> dict[str, int]:
+    account, caller = account.strip().lower(), neighbourhood(address)
     return {
-        f"portal:attempts:{hashlib.sha256(subject.encode()).hexdigest()[:32]}{window}": limit
-        for subject, limit in subjects.items()
+        f"both|{account}|{caller}": ACCOUNT_AT_ADDRESS,
+        f"account|{account}": ACCOUNT,
+        f"ip|{caller}": ADDRESS,
     }
-
-
-def _window(elapsed_s: float) -> str:
-    return f":{int(elapsed_s // WINDOW_S)}"

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from messaging.errors import MessagingError
+from portal.services import services
 from tracking.errors import NotFound, TrackingError, WrongMove
 from tracking.links import ClosedLink, UnknownLink
 
@@ -29,12 +30,19 @@ def page(status: int, *, title: str | None = None, sentence: str | None = None) 
     return render_template("errors/error.html", status=status, title=title, sentence=sentence), status
 
 
+def unknown_link() -> tuple[str, int]:
+    """Return the one answer to every token that is no link, or 429 to who tries many."""
+    mine = services()
+    tried_too_many = mine.bad_links.one_more(address=request.remote_addr or "", elapsed_s=mine.clock.elapsed())
+    return page(429 if tried_too_many else 404)
+
+
 def install(app: Flask) -> None:
     """Register the handlers. Machines under ``/api/`` and ``/webhooks/`` map their own."""
 
     @app.errorhandler(UnknownLink)
-    def unknown_link(_error: UnknownLink) -> ResponseReturnValue:
-        return page(404)
+    def unknown(_error: UnknownLink) -> ResponseReturnValue:
+        return unknown_link()
 
     @app.errorhandler(ClosedLink)
     def closed_link(_error: ClosedLink) -> ResponseReturnValue:

@@ -8,6 +8,7 @@ the place of those with the same ids; the named events are ``place``, ``beat``, 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import redis.asyncio
@@ -41,14 +42,10 @@ TOPICS: dict[str, Callable[[str, str], Topic]] = {
     "conversation": ConversationTopic,
 }
 
-STREAM_HEADERS = [
+STREAM_HEADERS = [  # and those of every answer, which portal/asgi.py adds
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-robots-tag", b"noindex, nofollow"),
-    (b"referrer-policy", b"strict-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
 ]
 LONGEST_WAIT_S = 5.0  # between attempts to reach a Redis that is away
 SILENCE_S = 5.0  # after this without a fact the subscription is checked
@@ -89,7 +86,9 @@ class LiveApp:
         try:
             viewer = await self._let_in(scope)
         except UnknownLink:
-            viewer, refusal = None, raw_http.plain(404, "Not found.\n")
+            viewer, refusal = None, await self._unknown(scope)
+        except raw_http.BadForm:
+            viewer, refusal = None, raw_http.plain(400, "There are too many fields.\n")
         except ClosedLink:
             viewer, refusal = None, raw_http.plain(410, "This link has ended.\n")
         except BadTicket:
@@ -119,6 +118,14 @@ class LiveApp:
         if viewer is None:
             raise UnknownLink
         return viewer
+
+    async def _unknown(self, scope: Scope) -> raw_http.Answer:
+        """Return the one answer to every token that is no link, or 429 to who tries many."""
+        address, elapsed_s = (scope.get("client") or ("",))[0], self._services.clock.elapsed()
+        tried = partial(self._services.bad_links.one_more, address=address, elapsed_s=elapsed_s)
+        if await self._hub.in_thread(tried):
+            return raw_http.plain(429, "Please wait a minute.\n")
+        return raw_http.plain(404, "Not found.\n")
 
     async def _by_link(self, token: str, language: str | None) -> Viewer:
         link_id = self._services.links.link_id(token, Audience.RECIPIENT)

@@ -1,14 +1,21 @@
 """One viewer of a stream: what waits to be sent to them, bounded, with places conflated."""
 
 import asyncio
+import re
 
 LARGEST_BACKLOG = 64 * 1024  # bytes; who cannot keep up is dropped and comes back to a snapshot (DESIGN 7)
 
+_LINE_END = re.compile(r"\r\n|\r|\n")  # the format's own (html.spec.whatwg.org, 9.2.5)
+
 
 def message(data: str, event: str = "") -> bytes:
-    """Return one Server-Sent Event. ``event`` is empty for HTML."""
+    """Return one Server-Sent Event. ``event`` is empty for HTML.
+
+    A carriage return ends a line there too: unsplit, somebody's text could begin a field, or an event, of its own.
+    """
     head = f"event: {event}\n" if event else ""
-    return (head + "".join(f"data: {line}\n" for line in data.split("\n")) + "\n").encode()
+    lines = _LINE_END.split(data)
+    return (head + "".join(f"data: {line}\n" for line in lines) + "\n").encode()
 
 
 class Viewer:

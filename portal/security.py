@@ -23,6 +23,7 @@ def install(app: Flask, settings: Settings) -> None:
     """Put the checks and headers on every request of the application."""
     tile_origin = _origin(settings.tile_url) if settings.tile_url else ""
     own = _origin(settings.public_url)
+    common = common_headers(settings)
 
     @app.before_request
     def refuse_foreign_posts() -> None:
@@ -36,18 +37,34 @@ def install(app: Flask, settings: Settings) -> None:
         headers = response.headers
         headers["Content-Security-Policy"] = policy(csp_nonce(), tile_origin)
         headers.setdefault("Cache-Control", "no-store")
-        headers["Referrer-Policy"] = "strict-origin"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Robots-Tag"] = "noindex, nofollow"
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        headers["Permissions-Policy"] = "camera=(self), geolocation=(self), microphone=(), payment=()"
+        headers.update(common)
         headers.add("Vary", "HX-Request")
-        if settings.is_https:
-            headers["Strict-Transport-Security"] = "max-age=31536000"
         return response
 
     app.jinja_env.globals["csp_nonce"] = csp_nonce
+
+
+def common_headers(settings: Settings) -> dict[str, str]:
+    """Return the headers that every answer of every half carries, besides its policy and how long it may be kept."""
+    headers = {
+        "Referrer-Policy": "strict-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex, nofollow",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(self), geolocation=(self), microphone=(), payment=()",
+    }
+    return headers | ({"Strict-Transport-Security": "max-age=31536000"} if settings.is_https else {})
+
+
+def headers_without_pages(settings: Settings) -> list[tuple[bytes, bytes]]:
+    """Return the headers of answers that are no pages: streams, and what devices get. They may load nothing at all."""
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+        **common_headers(settings),
+    }
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def policy(nonce: str, tile_origin: str) -> str:

@@ -9,6 +9,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from messaging.wakeups import Wakeups
+from portal.attempts import Attempts, BadLinks
 from portal.settings import Settings
 from tracking.clocks import Clock, SteeredClock, SystemClock
 from tracking.files import FileStore
@@ -29,6 +30,8 @@ class Services:
     links: LinkSigner
     files: FileStore
     wake: Wakeups
+    attempts: Attempts
+    bad_links: BadLinks
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Services:
@@ -47,6 +50,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         links=LinkSigner(settings.secret_keys),
         files=FileStore(settings.data_dir / "files"),
         wake=Wakeups(redis),
+        attempts=Attempts(redis),
+        bad_links=BadLinks(redis),
     )
 
 

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from messaging.errors import MessagingError
 from portal.driver.routing import blueprint
 from portal.driver.shift import NoShift, OtherPhone, forget
-from portal.errors import page
+from portal.errors import page, unknown_link
 from portal.services import services
 from tracking.errors import WrongMove
 from tracking.links import ClosedLink, UnknownLink
@@ -46,7 +46,7 @@ def other_phone(_error: OtherPhone) -> ResponseReturnValue:
 def closed(error: Exception) -> ResponseReturnValue:
     """End the shift in this browser too."""
     if isinstance(error, UnknownLink):
-        return page(404)
+        return unknown_link()
     body, status = page(410, title="This link has ended", sentence="It was for one route and is no longer in use.")
     return forget(make_response(body, status))
 

@@ -7,21 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, abort, request, url_for
-from limits import parse
-from redis.exceptions import RedisError
+from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
 from portal import i18n
-from portal.guards import limiter
 from portal.recipient.view import RecipientView, read_view
 from portal.services import Services, services
-from tracking.links import Audience, UnknownLink, live_link
+from tracking.links import Audience, live_link
 
 blueprint = Blueprint("recipient", __name__)
 
-# By address, counting only tokens that are no links: carriers put many people behind one (reference/messaging.md 5.2).
-BAD_TOKENS = parse("20/minute")
 _AGE = re.compile(rb'( data-age=")[^"]*("[^>]*>)[^<]*')
 
 
@@ -45,15 +40,10 @@ class Visit:
 
 
 def visit(session: Session, token: str, mine: Services) -> Visit:
-    """Return the visit a token stands for; raises ``UnknownLink`` or ``ClosedLink``, 429 to who tries many."""
+    """Return the visit a token stands for; raises ``UnknownLink`` or ``ClosedLink``."""
     now = mine.clock.now()
-    try:
-        link_id = mine.links.link_id(token, Audience.RECIPIENT)
-        link = live_link(session, link_id, Audience.RECIPIENT, now)
-    except UnknownLink:
-        if _tried_too_many():
-            abort(429)
-        raise
+    link_id = mine.links.link_id(token, Audience.RECIPIENT)
+    link = live_link(session, link_id, Audience.RECIPIENT, now)
     language = request.args.get("lang")
     return Visit(
         token=token,
@@ -62,13 +52,6 @@ def visit(session: Session, token: str, mine: Services) -> Visit:
         language=language if language in i18n.languages() else None,
         now=now,
     )
-
-
-def _tried_too_many() -> bool:
-    try:
-        return not limiter.limiter.hit(BAD_TOKENS, "bad-link", request.remote_addr or "")
-    except RedisError:
-        return False  # Redis is speed, never what answers depend on
 
 
 def link_key() -> str:

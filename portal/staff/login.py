@@ -8,7 +8,6 @@ from flask_login import current_user, login_user, logout_user
 
 from portal import accounts, passwords
 from portal.accounts import Role, StaffAccount
-from portal.attempts import Attempts
 from portal.audit import audit
 from portal.services import services
 from portal.staff.shell import SEEN, Staff, blueprint, me, requires
@@ -32,15 +31,14 @@ def log_in() -> ResponseReturnValue:
     mine = services()
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
     address, elapsed_s = request.remote_addr or "", mine.clock.elapsed()
-    attempts = Attempts(mine.redis)
-    if attempts.are_used_up(account=email, address=address, elapsed_s=elapsed_s):
+    if mine.attempts.are_used_up(account=email, address=address, elapsed_s=elapsed_s):
         return _form(email, TOO_OFTEN), 429
     with mine.database.reading() as reading:
         account = accounts.by_email(reading, email)
     # The hash is checked with no transaction open: it takes a quarter of a second.
     is_right = passwords.is_right(account.password_hash if account else None, password)
     if account is None or not is_right or account.disabled_at is not None:
-        attempts.failed(account=email, address=address, elapsed_s=elapsed_s)
+        mine.attempts.failed(account=email, address=address, elapsed_s=elapsed_s)
         return _form(email, WRONG), 422
     _start(account, password, elapsed_s)
     return redirect(_back(request.form.get("next")), 303)

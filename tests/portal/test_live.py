@@ -331,3 +331,12 @@ def test_a_truck_that_is_heard_again_is_shown_again(services: Services, delivery
             await stream.until("", "Updated")
 
     asyncio.run(scenario())
+
+
+def test_too_many_fields_in_a_streams_address_are_a_refusal(services: Services, token: str) -> None:
+    async def scenario() -> None:
+        async with live_server(services) as server:
+            stream = await server.open(f"/t/{token}/live?" + "&".join(f"f{n}=1" for n in range(101)))
+            assert stream.status == 400
+
+    asyncio.run(scenario())
