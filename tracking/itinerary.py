@@ -102,9 +102,14 @@ class Itinerary:
         return [stop for stop in self.stops[: self.pointer] if self.is_open(stop)]
 
     def arrive(self, stop_id: str, at: float, *, is_tapped: bool) -> None:
-        """Note an arrival; the order goes on from there if it was ahead."""
+        """Note an arrival; the order goes on from there.
+
+        A stop that only seemed to be gone past shows that those between it and the pointer are still ahead, too.
+        """
+        after = self.index[stop_id] + 1
+        was_left_out = any(stop.stop_id in self.visits for stop in self.stops[after : self.pointer])
         self.visits[stop_id] = Visit(at, None, is_tapped, is_seen=not is_tapped)
-        self.pointer = max(self.pointer, self.index[stop_id] + 1)
+        self.pointer = max(self.pointer, after) if was_left_out else after
 
     def dump(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from tracking.breaks import Breaks
 from tracking.deliveries import Delivery, DeliveryStatus, EstimateMade, PromiseChange
 from tracking.eta import Cause, Estimate
-from tracking.promise import Promise, breaks_promise, next_promise
+from tracking.promise import Promise, next_promise
 from tracking.routes import RouteStatus
 from tracking.stops import Stop
 from tracking.under_way import UnderWay
@@ -41,6 +42,7 @@ class Publisher:
     def __init__(self) -> None:
         self._kept_at: dict[str, datetime] = {}
         self._known_routes: set[str] = set()
+        self._breaks = Breaks()
 
     def write(self, session: Session, seen: UnderWay, *, now: datetime) -> Shown:
         """Write what the route's engine expects ``now``, deliveries before stops: the order that taps lock in."""
@@ -51,7 +53,7 @@ class Publisher:
             estimate = estimates.get(delivery.stop_id)
             if estimate is None or delivery.status not in _PROMISED.get(seen.route.status, frozenset()):
                 continue
-            changes = _changes(delivery, estimate, seen.route.status, now=now)
+            changes = self._changes(delivery, estimate, seen.route.status, now=now)
             if changes:
                 shown.is_dirty |= "plan_dirty_at" in changes
                 self._change(session, delivery, changes, now=now)
@@ -66,6 +68,31 @@ class Publisher:
             elif stop.eta_at is not None and stop.arrived_at is None:
                 _clear(stop)
         return shown
+
+    def _changes(self, delivery: Delivery, estimate: Estimate, status: RouteStatus, *, now: datetime) -> dict[str, Any]:
+        """Return the columns of the delivery that ``estimate`` changes; none when nothing a person reads changes."""
+        window = (delivery.window_start_at, delivery.window_end_at)
+        current = promise_of(delivery)
+        promise = next_promise(current, estimate, now=now, window=window)
+        changes: dict[str, Any] = {}
+        if current is None or _shown(promise) != _shown(current):
+            changes = {
+                "promise_lo_at": promise.lo_at,
+                "promise_hi_at": promise.hi_at,
+                "promise_point_at": promise.point_at,
+                "promise_cause": promise.cause.value if promise.cause else None,
+                "promise_made_at": promise.made_at,
+                "promise_is_now": promise.is_now,
+            }
+        is_told = delivery.promise_broken_at is not None
+        if not is_told and self._breaks.is_broken(delivery.id, window, estimate, now=now):
+            changes |= {"promise_broken_at": now, "plan_dirty_at": now}
+        elif is_told and changes:
+            changes["plan_dirty_at"] = now  # a later `delayed` says the new time
+        is_close = estimate.stops_before == 0 or (estimate.eta_at - now).total_seconds() <= NEXT_STOP_S
+        if delivery.next_stop_at is None and status is RouteStatus.STARTED and is_close and estimate.basis == "live":
+            changes |= {"next_stop_at": now, "plan_dirty_at": now}
+        return changes
 
     def _change(self, session: Session, delivery: Delivery, changes: dict[str, Any], *, now: datetime) -> None:
         before = (delivery.promise_lo_at, delivery.promise_hi_at, delivery.promise_point_at)
@@ -120,32 +147,6 @@ class Publisher:
                 model=MODEL,
             )
         )
-
-
-def _changes(delivery: Delivery, estimate: Estimate, status: RouteStatus, *, now: datetime) -> dict[str, Any]:
-    """Return the columns of the delivery that ``estimate`` changes; empty when nothing a person reads would change."""
-    window = (delivery.window_start_at, delivery.window_end_at)
-    current = promise_of(delivery)
-    promise = next_promise(current, estimate, now=now, window=window)
-    changes: dict[str, Any] = {}
-    if current is None or _shown(promise) != _shown(current):
-        changes = {
-            "promise_lo_at": promise.lo_at,
-            "promise_hi_at": promise.hi_at,
-            "promise_point_at": promise.point_at,
-            "promise_cause": promise.cause.value if promise.cause else None,
-            "promise_made_at": promise.made_at,
-            "promise_is_now": promise.is_now,
-        }
-    is_broken = breaks_promise(window, estimate) and promise.point_at > delivery.window_end_at
-    if delivery.promise_broken_at is None and is_broken:
-        changes |= {"promise_broken_at": now, "plan_dirty_at": now}
-    elif delivery.promise_broken_at is not None and changes:
-        changes["plan_dirty_at"] = now  # a later `delayed` says the new time
-    is_close = estimate.stops_before == 0 or (estimate.eta_at - now).total_seconds() <= NEXT_STOP_S
-    if delivery.next_stop_at is None and status is RouteStatus.STARTED and is_close and estimate.basis == "live":
-        changes |= {"next_stop_at": now, "plan_dirty_at": now}
-    return changes
 
 
 def _shown(promise: Promise) -> tuple[datetime, datetime, datetime, bool]:

@@ -39,8 +39,9 @@ class Current:
 
 @dataclass(slots=True)
 class RouteState:
-    """One route's day so far. Times are epoch seconds; ``away`` counts fixes that go away from the next stop,
-    ``passing`` is the stop the truck last came near to without standing.
+    """One route's day so far. Times are epoch seconds; ``away`` counts fixes that go away from the next stop
+    (since ``away_since``, when it was ``away_from_m`` off), ``passing`` is the stop the truck last came near to without
+    standing.
     """
 
     depot: LatLon
@@ -53,6 +54,8 @@ class RouteState:
     here: Here | None = None
     current: Current | None = None
     away: int = 0
+    away_since: float = 0.0
+    away_from_m: float = 0.0
     passing: str | None = None
     is_resting: bool = False
     gate: Gate = field(default_factory=Gate)
@@ -93,7 +96,7 @@ class RouteState:
         """Return plain JSON values, under 20 kB for 150 stops."""
         current, here = self.current, self.here
         return {
-            "v": 1,
+            "v": 2,
             "planned_start": self.planned_start_at,
             "driver": self.driver,
             "started": self.started_at,
@@ -101,7 +104,7 @@ class RouteState:
             "current": [current.stop_id, current.since, *current.anchor, current.is_tapped, current.is_revisit]
             if current
             else None,
-            "away": self.away,
+            "away": [self.away, round(self.away_since, 1), round(self.away_from_m, 1)],
             "passing": self.passing,
             "resting": self.is_resting,
             "itinerary": self.itinerary.dump(),
@@ -153,7 +156,7 @@ def load_state(
     )
     state.planned_start_at = row["planned_start"]
     state.started_at = row["started"]
-    state.away = row["away"]
+    state.away, state.away_since, state.away_from_m = row["away"]
     state.passing = row["passing"]
     state.is_resting = row["resting"]
     if row["here"]:

@@ -1,5 +1,6 @@
 """What the fixes of one route mean: the drive, the stands, arrivals, departures, and stops gone past."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -18,8 +19,13 @@ TapKind = Literal["arrived", "departed"]
 PACE_GAP_S = 300.0
 # Standing so long away from any stop is a break, not traffic (our choice).
 BREAK_S = 300.0
-# Off route: so many fixes in a row away from the next stop and nearer to a later one (reference/tracking.md 6).
+# Off route: so many fixes in a row away from the next stop and nearer to a later one (reference/tracking.md 6). There a
+# fix is 30 s; a phone that sends every 10 s must not make a way round a block or to a bridge look like a new order, so
+# it must also last, lead far enough, and end clearly nearer to the later stop (our choice, on made-up town days).
 OFF_ROUTE_FIXES = 3
+OFF_ROUTE_S = 85.0
+OFF_ROUTE_M = 250.0
+OFF_ROUTE_SHARE = 0.6
 OFF_ROUTE_LOOK_AHEAD = 5
 # A truck that came so near to the next stop and is out of its exit radius again has gone past it (our choice).
 PASSED_M = 120.0
@@ -133,15 +139,19 @@ class Watch:
         if now_m <= before_m:
             state.away = 0 if now_m < before_m - 1.0 else state.away
             return
+        if state.away == 0:
+            state.away_since, state.away_from_m = state.here.at, before_m
         if state.passing == stop.stop_id and now_m > self._rule.exit_m:
             state.service.add(observed_s=PASSED_SERVICE_S, expected_s=state.usual_service_s(stop))
             self._skip_to(state.itinerary.index[stop.stop_id] + 1)
             return
         later = ahead[1 : 1 + OFF_ROUTE_LOOK_AHEAD]
         nearest = min(later, key=lambda other: distance_m(fix.place, other.place), default=None)
-        is_away = nearest is not None and distance_m(fix.place, nearest.place) < now_m
-        state.away = state.away + 1 if is_away else 0
-        if nearest is not None and state.away >= OFF_ROUTE_FIXES:
+        nearest_m = distance_m(fix.place, nearest.place) if nearest is not None else math.inf
+        state.away = state.away + 1 if nearest_m < now_m else 0
+        lasts = state.away >= OFF_ROUTE_FIXES and fix.at.timestamp() - state.away_since >= OFF_ROUTE_S
+        leads = now_m - state.away_from_m >= OFF_ROUTE_M and nearest_m <= OFF_ROUTE_SHARE * now_m
+        if nearest is not None and lasts and leads:
             self._skip_to(state.itinerary.index[nearest.stop_id])
 
     def _skip_to(self, pointer: int) -> None:
@@ -255,10 +265,10 @@ class Watch:
         stop_id = arrived_stop(stand, unseen, self._rule)
         if stop_id is None:
             return []
-        here = state.here
+        here, pointer = state.here, state.itinerary.pointer
         self.arrive(stop_id, stand.since.timestamp(), stand.place, is_tapped=False)
         self.depart(stand.until.timestamp())
-        state.here = here
+        state.here, state.itinerary.pointer = here, max(pointer, state.itinerary.pointer)
         place = stand.place
         return [
             StopEvent("arrived", stop_id, stand.since, place.lat, place.lon),
