@@ -37,6 +37,7 @@ PARTS = (*POOLS, "cron", "consumer")
 CATCH_UP_S = 60.0
 BEAT_S = 2.0
 BEAT_FORGOTTEN_S = 3600
+ORPHAN_S = 30.0  # what a part may still finish without its supervisor; an RQ worker waits for Redis for ever
 COMM = Path("/proc/self/comm")  # Linux: the name of this process, 15 letters
 START = "import sys, worker; sys.exit(worker.run_part(sys.argv[1]))"
 _stopping = threading.Event()
@@ -168,7 +169,8 @@ def _beat(part: str, settings: Settings, parent: int) -> None:
             log.warning("beat not given", part=part, error=type(error).__name__)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
-            return
+            pause.wait(ORPHAN_S)
+            os.kill(os.getpid(), signal.SIGKILL)
         pause.wait(BEAT_S)
 
 

@@ -202,7 +202,8 @@ def logged(folder: Path) -> Counter[str]:
         except ValueError:
             continue
         if isinstance(told, dict):
-            found[str(told.get("event"))] += int(told.get("count", 1))
+            found[str(told.get("event"))] += 1
+            found["left by the dead"] += int(told.get("ambiguous", 0))
     return found
 
 
@@ -224,7 +225,7 @@ mails said again             {planned.mail_repeats} (same Message-ID; counted on
 happening now: expected      {moment.expected}
 happening now: doubled       {sum(moment.doubled.values())}
 happening now: lost          {len(moment.lost)}, listed by the product {listed}
-outcomes nobody saw          {events["outcome unknown"] + events["leases ran out"]}
+outcomes nobody saw          {events["outcome unknown"]} answers, {events["left by the dead"]} left by the dead
   found at the provider      {events["found at the provider"]}
   sent again after looking   {events["sent again after looking"]}
   possibly lost              {events["possibly lost"]}

@@ -162,8 +162,8 @@ def overdue(session: Session, *, now: datetime, limit: int = MOST_CLAIMED) -> li
     return list(session.scalars(statement.order_by(Notification.useful_until).limit(limit)))
 
 
-def recover(session: Session, elapsed: float) -> int:
-    """Deal with leases that ran out and return how many: never posted is due again, the rest is ambiguous."""
+def recover(session: Session, elapsed: float) -> tuple[int, int]:
+    """Deal with leases that ran out: never posted is due again, the rest is ambiguous. Return how many of each."""
     expired = update(Notification).where(Notification.status == _S.SENDING, Notification.lease_until <= elapsed)
     never_posted = session.execute(
         expired.where(Notification.posting_since.is_(None))
@@ -177,7 +177,7 @@ def recover(session: Session, elapsed: float) -> int:
     )
     assert isinstance(never_posted, CursorResult)
     assert isinstance(maybe_posted, CursorResult)
-    return never_posted.rowcount + maybe_posted.rowcount
+    return never_posted.rowcount, maybe_posted.rowcount
 
 
 def withdraw(session: Session, notification_id: str, reason: str) -> bool:

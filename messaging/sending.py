@@ -7,14 +7,14 @@ lease expired later may then conclude what happened.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy import update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from messaging.channels.base import Handed, OutcomeUnknown, Provider, Refused
+from messaging.channels.base import Handed, OutcomeUnknown, Outgoing, Provider, Refused
 from messaging.consent import ConsentAction, contact_hash, note_consent
 from messaging.fallback import after_failure
 from messaging.kinds import Channel, Kind, Lane
@@ -170,11 +170,13 @@ class Sender:
                 self._batch = max(LEAST_BATCH, self._batch // 2)  # this machine is slow today
                 self._outcomes.put_nowait((one, Refused("lease", "its turn came too late", permanent=False)))
                 return
-            self._outcomes.put_nowait((one, await self._outcome(one)))
+            self._outcomes.put_nowait((one, await self._outcome(one.outgoing, lease)))
 
-    async def _outcome(self, one: Prepared) -> Outcome:
+    async def _outcome(self, outgoing: Outgoing, lease: Lease) -> Outcome:
+        left_s = lease.until - self._clock.elapsed() - self._timing.send_timeout_s
+        timed = replace(outgoing, begin_by=asyncio.get_running_loop().time() + left_s)
         try:
-            return await asyncio.wait_for(self._provider.send(one.outgoing), self._timing.send_timeout_s)
+            return await asyncio.wait_for(self._provider.send(timed), self._timing.send_timeout_s)
         except (Refused, OutcomeUnknown) as outcome:
             return outcome
         except TimeoutError:

@@ -201,11 +201,11 @@ class Workshop:
         mine = self._services
         now = mine.clock.now()
         with mine.database.writing() as session:
-            recovered = recover(session, mine.clock.elapsed())
+            due, ambiguous = recover(session, mine.clock.elapsed())
             for row in overdue(session, now=now):
                 self._expire(session, row)
-        if recovered:
-            log.warning("leases ran out", count=recovered)
+        if due or ambiguous:
+            log.warning("leases ran out", due=due, ambiguous=ambiguous)
 
     def _expire(self, session: Session, row: Notification) -> None:
         now = self._services.clock.now()

@@ -14,7 +14,8 @@ class Outgoing:
     """One message as it goes out. ``reference`` is our notification id, the same for every attempt.
 
     ``to`` is E.164 or an email address; ``useful_s`` is how long the carrier may try, in seconds. ``subject``, ``html``
-    and ``unsubscribe_url`` are for mail only.
+    and ``unsubscribe_url`` are for mail only. ``begin_by`` is the event loop's second after which it may not leave any
+    more, because its lease would not outlast it.
     """
 
     reference: str
@@ -24,6 +25,7 @@ class Outgoing:
     subject: str = ""
     html: str = ""
     unsubscribe_url: str = ""
+    begin_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

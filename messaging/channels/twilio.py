@@ -1,7 +1,9 @@
 """SMS through Twilio's REST API. Its statuses and error codes end in this file (reference/messaging.md 1)."""
 
+import asyncio
 import base64
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from aiohttp import (
     ClientTimeout,
     ConnectionTimeoutError,
     TCPConnector,
+    TraceConfig,
 )
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
@@ -71,6 +74,19 @@ _OUR_FAULT = frozenset({401, 403, 404})
 OUR_FAULT_RETRY_S = 60.0
 
 
+_begin_by: ContextVar[float | None] = ContextVar("begin_by", default=None)
+
+
+async def _still_in_time(*_: object) -> None:
+    """Refuse to write a request whose time has passed: a process may have been stopped since its lease was looked at.
+
+    aiohttp calls it right before the first byte.
+    """
+    begin_by = _begin_by.get()
+    if begin_by is not None and asyncio.get_running_loop().time() > begin_by:
+        raise Refused("lease", "its turn came too late", permanent=False)
+
+
 class WrongHost(TwilioException):  # type: ignore[misc]  # twilio ships no types
     """The client was about to talk to a host that is not configured. Nothing was sent."""
 
@@ -87,7 +103,10 @@ class BoundHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio sh
         self._base = urlsplit(base_url)
         timeout = ClientTimeout(total=send_timeout_s, connect=min(CONNECT_TIMEOUT_S, send_timeout_s))
         # A kept connection that the other side has dropped would make an outcome unknown: keep them briefly.
-        self.session = ClientSession(timeout=timeout, connector=TCPConnector(limit=most_at_once, keepalive_timeout=4))
+        connector = TCPConnector(limit=most_at_once, keepalive_timeout=4)
+        watch = TraceConfig()
+        watch.on_request_headers_sent.append(_still_in_time)
+        self.session = ClientSession(timeout=timeout, connector=connector, trace_configs=[watch])
 
     async def request(
         self,
@@ -169,6 +188,7 @@ class TwilioSms:
 
     async def send(self, message: Outgoing) -> Handed:
         """Create the message. Raises ``Refused`` or ``OutcomeUnknown``."""
+        _begin_by.set(message.begin_by)
         try:
             created = await self._client.messages.create_async(
                 to=message.to,

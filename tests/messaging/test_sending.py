@@ -1,11 +1,16 @@
+import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
 
 from messaging.cases import Task, TaskKind
+from messaging.channels.base import Outgoing, Refused
+from messaging.channels.twilio import TwilioSms
 from messaging.consent import ConsentAction, contact_hash, note_consent, pepper_of
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus
@@ -17,7 +22,7 @@ from messaging.wording import Company
 from portal.services import Services
 from portal.workshop import Workshop
 from sandbox.world import World
-from tests.builders import local, make_delivery
+from tests.builders import local, make_delivery, make_route, make_stop
 from tracking.actors import SYSTEM
 from tracking.clocks import SetClock
 from tracking.deliveries import Delivery, DeliveryStatus, advance, mark_plan_dirty
@@ -343,3 +348,59 @@ def test_a_resend_is_a_new_occasion(
     workshop.send(Channel.SMS)
 
     assert len(world.texts(delivery.phone)) == 2
+
+
+def test_mails_that_wait_their_turn_are_not_taken_for_unanswered(
+    workshop: Workshop, world: World, rows: Rows, clock: SetClock, world_services: Services
+) -> None:
+    clock.at = EVE
+    with world_services.database.writing() as session:
+        route = make_route(session)
+        made = [make_delivery(session, stop=make_stop(session, route)) for _ in range(30)]
+        mark_plan_dirty(session, [one.id for one in made], EVE)
+    world.fault("mail_slow", seconds=0.4)  # eight at once: the last would wait longer than the second one send may take
+    workshop.reconcile()
+
+    assert workshop.send(Channel.EMAIL).unknown == 0
+    assert len(world.mails()) == 30
+
+
+def test_what_went_out_is_recorded_when_the_database_is_back(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, world_services: Services
+) -> None:
+    workshop.reconcile()
+    troubles = iter((True, True))
+
+    @event.listens_for(world_services.database.engine, "begin")
+    def away(_connection: object) -> None:
+        if world.mails() and next(troubles, False):
+            raise OperationalError("BEGIN", {}, Exception("the server is away"))
+
+    with suppress(OperationalError):  # the next claim may be what meets it
+        workshop.send(Channel.EMAIL)
+
+    assert statuses(rows)[Channel.EMAIL] is NotificationStatus.SENT
+
+
+def test_a_text_whose_time_has_passed_is_not_written(world: World) -> None:
+    async def send() -> None:
+        sms = TwilioSms(
+            account_sid=world.account_sid,
+            auth_token=world.auth_token,
+            sender=world.sms_from,
+            messaging_service_sid=None,
+            public_url="http://127.0.0.1:1",
+            api_url=world.twilio_url,
+            send_timeout_s=5.0,
+        )
+        late = asyncio.get_running_loop().time() - 0.001
+        try:
+            await sms.send(Outgoing("r" * 32, "+12025550101", "Hello", 60, begin_by=late))
+        finally:
+            await sms.close()
+
+    with pytest.raises(Refused) as refused:
+        asyncio.run(send())
+
+    assert not refused.value.permanent
+    assert world.texts() == []
