@@ -1,4 +1,4 @@
-"""Languages: every word of the recipient's pages has a translation, and times read as people there write them."""
+"""Languages: every word recipients and drivers read has a translation, and times read as people there write them."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +8,9 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from portal.driver import words
 from portal.i18n import TRANSLATIONS, languages, tongue
+from tracking.deliveries import STATE_SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 3, 5, 19, 25, tzinfo=UTC)
@@ -17,16 +19,17 @@ PLACEHOLDERS = re.compile(r"%\(\w+\)s")
 
 
 def said_by_the_code() -> set[str]:
-    templates = [(pattern, "jinja2") for pattern in ("recipient/**.html", "errors/**.html", "base.html", "front.html")]
+    rooms = ("recipient/**.html", "driver/**.html", "errors/**.html", "base.html", "front.html")
     places = (
-        (ROOT / "templates", templates, {"_": None}),
+        (ROOT / "templates", [(pattern, "jinja2") for pattern in rooms], {"_": None, "_n": (1, 2)}),
         (ROOT / "portal", [("recipient/**.py", "python"), ("i18n.py", "python")], {"say": None, "count": (1, 2)}),
     )
     found = set()
     for folder, methods, keywords in places:
         for _, _, message, _, _ in extract_from_dir(folder, methods, keywords=keywords):
             found.add(message if isinstance(message, str) else message[0])
-    return found
+    lists = (words.RECEIVERS, words.NOT_LOADED_REASONS, words.QUICK_REPLIES, STATE_SENTENCES.values())
+    return found.union(words.FAILURE_LABELS.values(), words.SAID.values(), *lists)
 
 
 @pytest.mark.parametrize("language", languages()[1:])
