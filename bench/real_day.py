@@ -85,7 +85,7 @@ def route_document(number: int, run: Run) -> dict[str, Any]:
                     {
                         "reference": f"{run.name}-{index + 1}",
                         "recipient": f"Person {number}-{index + 1}",
-                        "phone": f"+1{200 + number:03d}555{index + 100:04d}",
+                        "phone": f"+1{201 + number:03d}555{index + 100:04d}",
                         "email": f"r{number}s{index}@example.net",
                         "window_start": f"{opens:%H:%M}",
                         "window_end": f"{opens + timedelta(hours=2):%H:%M}",
@@ -190,7 +190,7 @@ async def drive(http: aiohttp.ClientSession, instance: Instance, run: Run, start
         async with http.post(f"{instance.url}/ingest/positions", json=body, headers=headers) as answer:
             said = await answer.json()
             watch.post_s.append(time.monotonic() - posted)
-            for result in said.get("results", said if isinstance(said, list) else []):
+            for result in said if isinstance(said, list) else []:
                 watch.refused[result["status"]] += 1
                 watch.accepted += result["status"] in {"stored", "clamped"}
 
@@ -270,7 +270,7 @@ def _report_arrivals(session: Session, runs: list[Run], started: datetime) -> No
         for index, stop_id in enumerate(run.stop_ids):
             total += 1
             stop = session.get_one(Stop, stop_id)
-            if stop.arrived_at is None:
+            if stop.arrived_at is None or stop.arrived_source != "position":
                 continue
             noticed += 1
             error = stop.arrived_at - (started + timedelta(seconds=run.stops[index]["arrive_s"]))

@@ -73,6 +73,7 @@ class Database:
         self.url = address
         self.is_sqlite = address.get_backend_name() == "sqlite"
         options: dict[str, Any] = {
+            "hide_parameters": True,  # names and numbers stay out of errors, and so out of logs
             "pool_size": pool_size,
             "max_overflow": 20,
             "pool_pre_ping": not self.is_sqlite,
