@@ -21,7 +21,7 @@ from messaging.segments import folded, plain
 FOLDER = Path(__file__).resolve().parent.parent / "templates" / "messages"
 # Every word a text may use. Staff choose from these, never more (DESIGN 6).
 WORDS = frozenset(
-    {"company", "name", "day", "window", "expected", "soon", "reason", "failure", "question", "delivered_at"}
+    {"company", "name", "day", "window", "expected", "soon", "turn", "reason", "failure", "question", "delivered_at"}
     | {"driver", "reference", "support", "link", "text", "route", "stops", "start"}
 )
 _WORD = re.compile(r"\(\(([a-z_]+)\)\)")

@@ -85,6 +85,12 @@ class Voice:
         minutes = 0 if at is None else round((at - now).total_seconds() / 300) * 5
         return self.word("moments") if minutes <= 0 else self.word("minutes", minutes=str(minutes))
 
+    def turn(self, stops_before: int | None) -> str:
+        """Return ``you are next``, or how many stops come before; a text may be sent to those who are only near."""
+        if not stops_before:
+            return self.word("turn.next")
+        return self.word("turn.one") if stops_before == 1 else self.word("turn.more", count=str(stops_before))
+
 
 def _parsed(locale: str, language: str) -> Locale:
     """Return the locale for dates. Its language is that of the text, so that one message never mixes two."""
@@ -110,6 +116,7 @@ def speech_of(
         "day": voice.day(delivery.service_on, local_day(now, delivery.zone)),
         "window": voice.between(*window),
         "expected": voice.between(lo_at, hi_at),
+        "turn": voice.turn(delivery.stop.stops_before),
         "soon": voice.soon(delivery.promise_point_at or delivery.stop.eta_at, now),
         "reason": voice.word(f"cause.{delivery.promise_cause}"),
         "failure": voice.word(f"failure.{delivery.failure_reason}"),

@@ -11,10 +11,10 @@ SMS, MAIL = "sms", "mail"
 TEXT_SIGNS = (
     ("day_before", "Follow it or leave the driver a note"),
     ("morning_of", "expected"),
-    ("next_stop", "you are next"),
+    ("next_stop", "Live map:"),
     ("driver_link", "on this phone only"),
 )
-MAIL_SIGNS = (("day_before", "tomorrow"), ("morning_of", "today"), ("next_stop", "You are next"))
+MAIL_SIGNS = (("day_before", "tomorrow"), ("morning_of", "today"), ("next_stop", "Your delivery: "))
 
 
 @dataclass(frozen=True, order=True, slots=True)

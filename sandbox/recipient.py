@@ -16,7 +16,7 @@ from sandbox.visitor import PortalAway, Visitor
 
 LINK = re.compile(r"https?://[^\s\"'<>]+/t/[A-Za-z0-9_.\-]+")
 RATING_QUESTION = re.compile(r"\b1\b.{0,14}\b5\b")
-COMING_NEXT = re.compile(r"you are next|es su turno", re.IGNORECASE)
+COMING_NEXT = re.compile(r"you are next|stops? before you|es su turno|paradas? antes", re.IGNORECASE)
 RETRIES, RETRY_S = 5, 2.0
 
 RATINGS = {

@@ -13,6 +13,7 @@ WORST = {
     "window": {"en": "between 10:30 AM and 12:30 PM", "es": "entre las 10:30 a. m. y las 12:30 p. m."},
     "expected": {"en": "between 10:30 AM and 12:30 PM", "es": "entre las 10:30 a. m. y las 12:30 p. m."},
     "soon": {"en": "in about 15 minutes", "es": "en unos 15 minutos"},
+    "turn": {"en": "12 stops before you", "es": "12 paradas antes de la suya"},
     "driver": "Maximiliano-Alexander",
     "delivered_at": "12:30 p. m.",
     "reference": "R" * 32,
