@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VENDOR := static/vendor
 
-.PHONY: demo test test-quick lint types vendor tools lock clean
+.PHONY: demo test test-quick chaos lint types vendor tools lock clean
 
 demo: .venv/installed $(VENDOR)/installed
 	@$(BIN)/python -m sandbox.demo $(ARGS)
@@ -17,6 +17,11 @@ test: .venv/installed $(VENDOR)/installed tools
 # The same without Chromium and without whole processes: for while you work.
 test-quick: .venv/installed
 	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not e2e"
+
+# Everything is killed while messages go out: about six minutes on each database. ARGS="--number 100 --kills 15" is short.
+chaos: .venv/installed
+	$(BIN)/python -m bench.chaos --database sqlite $(ARGS)
+	$(BIN)/python -m bench.chaos --database postgres $(ARGS)
 
 .venv/installed: requirements-dev.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
