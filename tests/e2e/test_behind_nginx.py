@@ -29,11 +29,11 @@ class Site:
         self.instance, self.folder, self.port = instance, folder, port
 
     @contextmanager
-    def asked(self, path: str) -> Iterator[http.client.HTTPResponse]:
+    def asked(self, path: str, **headers: str) -> Iterator[http.client.HTTPResponse]:
         """Yield the answer to a GET, its body unread; trusts the test's certificate."""
         context = ssl.create_default_context(cafile=self.folder / "fullchain.pem")
         with closing(http.client.HTTPSConnection("localhost", self.port, timeout=30, context=context)) as connection:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers)
             with connection.getresponse() as answer:
                 yield answer
 
@@ -129,6 +129,13 @@ def test_page_is_served_over_tls_with_its_headers(site: Site, path: str) -> None
         assert answer.status == 200
         assert "Strict-Transport-Security" in answer.headers
         assert b"Anna" in answer.read()
+
+
+@pytest.mark.parametrize(("place", "is_packed"), [("", True), ("/static/css/base.css", True), ("/staff/login", False)])
+def test_only_what_holds_no_secret_of_a_login_is_compressed(site: Site, path: str, place: str, is_packed: bool) -> None:
+    with site.asked(place or path, **{"Accept-Encoding": "gzip"}) as answer:
+        assert answer.status == 200
+        assert (answer.headers["Content-Encoding"] == "gzip") is is_packed
 
 
 def test_stream_goes_on_while_the_pages_are_replaced(site: Site, path: str) -> None:
