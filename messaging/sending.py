@@ -130,6 +130,8 @@ class Sender:
         """Take urgent rows, which may overdraw the bucket; when there are none, the others."""
         for lanes, urgent in ((URGENT, True), (OTHERS, False)):
             room = self._room(urgent=urgent)
+            if urgent:  # what a dead sender leaves behind of these may be lost: hold no more than are on their way
+                room = min(room, self._provider.at_once)
             if room <= 0:
                 continue
             with self._database.writing() as session:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from sandbox.instance import Instance
 from sandbox.machine import monotonic_s
 from sandbox.postgres import Cluster
+from sandbox.world import is_free
 
 PAUSES_S = (3.5, 8.0)  # longer than a lease of 3 s, shorter than lease and settle time (messaging.md 1.4, 5.)
 AWAY_S = (0.1, 1.5)  # how long a killed server stays away
@@ -111,6 +112,8 @@ class Havoc:
 
     def kill_supervisor(self) -> bool:
         """Kill the worker's first process only; its parts notice, and end by themselves."""
+        if not self.parts():
+            return False
         process = self._instance.processes["worker"]
         process.kill()
         process.wait()
@@ -119,12 +122,16 @@ class Havoc:
 
     def kill_worker(self) -> bool:
         """Kill the worker and all its parts, and start it anew."""
+        if not self.parts():
+            return False
         self._instance.kill("worker")
         self._instance.start("worker", "worker")
         return True
 
     def kill_web(self) -> bool:
         """Kill the pages, and start them anew."""
+        if is_free(self._instance.port):
+            return False
         self._instance.kill("web")
         self._instance.start("web", "web", "--port", str(self._instance.port))
         return True
