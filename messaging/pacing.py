@@ -21,6 +21,7 @@ local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens, at = tonumber(held[1]) or size, tonumber(held[2]) or now
 if now > at then tokens = math.min(size, tokens + (now - at) * rate) else now = at end
 if taken ~= 0 then tokens = math.max(tokens - taken, floor) end
+if ARGV[7] ~= '' then tokens = math.min(tokens, tonumber(ARGV[7])) end
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 return tostring(tokens)
@@ -46,13 +47,14 @@ class Bucket:
         self._change(elapsed, float(segments))
 
     def stop_for(self, elapsed: float, seconds: float) -> None:
-        """Let nothing out for so long: the provider said that it was too much."""
-        self._change(elapsed, self.size + self.rate * max(seconds, DEBT_S))
+        """Let nothing out for so long: the provider said that it was too much. Said several times, it counts once."""
+        self._change(elapsed, 0.0, at_most=-self.rate * max(seconds, DEBT_S))
 
-    def _change(self, elapsed: float, taken: float) -> float:
+    def _change(self, elapsed: float, taken: float, at_most: float | None = None) -> float:
         floor = -self.rate * 60.0  # a minute's pause is the longest
         try:
-            left = self._redis.eval(_SCRIPT, 1, self._key, self.rate, self.size, repr(elapsed), taken, floor, _FORGET_S)
+            numbers = (self.rate, self.size, repr(elapsed), taken, floor, _FORGET_S, "" if at_most is None else at_most)
+            left = self._redis.eval(_SCRIPT, 1, self._key, *numbers)
         except RedisError as error:
             log.warning("pace not kept", error=type(error).__name__)
             return self.size

@@ -1,0 +1,36 @@
+import pytest
+from redis import Redis
+
+from messaging.pacing import DEBT_S, Bucket
+
+
+@pytest.fixture
+def bucket(redis: Redis) -> Bucket:
+    """Ten segments a second; the bucket holds ten."""
+    return Bucket(redis, "+12015550100", 10.0)
+
+
+def test_a_bucket_fills_by_its_rate(bucket: Bucket) -> None:
+    bucket.take(100.0, 10)
+
+    assert bucket.room(100.0) == 0
+    assert bucket.room(100.5) == 5
+    assert bucket.room(103.0) == 10
+
+
+def test_urgent_texts_overdraw(bucket: Bucket) -> None:
+    bucket.take(100.0, 10)
+
+    assert bucket.room(100.0, urgent=True) == 10 * DEBT_S
+
+
+def test_too_many_stops_once_however_often_it_is_said(bucket: Bucket) -> None:
+    for _ in range(5):
+        bucket.stop_for(100.0, 4.0)
+
+    assert bucket.room(103.9) == 0
+    assert bucket.room(104.5) == 5
+
+
+def test_without_redis_the_bucket_is_full() -> None:
+    assert Bucket(Redis(port=1, socket_connect_timeout=0.1), "x", 10.0).room(1.0) == 10
