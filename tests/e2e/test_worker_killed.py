@@ -26,14 +26,14 @@ PEOPLE = 20
 EXPECTED = {Message(SMS, phone(number), "day_before") for number in range(PEOPLE)} | {
     Message(MAIL, email(number), "day_before") for number in range(PEOPLE)
 }
-KILL_AT = (1, 8, 16, 24, 32)  # when so many messages have come
+KILL_AT = (1, 10, 20, 30)  # when so many messages have come
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """The real web and worker, with short times, at half past six on the eve."""
     times = {"PORTAL_SEND_TIMEOUT_S": "2", "PORTAL_LEASE_S": "3", "PORTAL_SETTLE_S": "6"}
-    with Instance(tmp_path / "instance", day=EVE - timedelta(minutes=40), settings=times) as started:
+    with Instance(tmp_path_factory.mktemp("instance"), day=EVE - timedelta(minutes=40), settings=times) as started:
         yield started
 
 
