@@ -22,6 +22,7 @@ JPEG_QUALITY = 82
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")  # what phones and browsers make; fewer decoders, fewer surprises
 MAX_SIGNATURE_BYTES = 512 * 1024
 MAX_SIGNATURE_SIDE = 2000
+MAX_SIGNATURE_PIXELS = 8_000_000  # our choice, above any phone's screen: an empty sheet packs well, so bytes say little
 _SIGNATURE_PREFIX = "data:image/png;base64,"
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
 # What Pillow's decoders raise for broken files (its own tests: Tests/test_file_*.py).
@@ -68,7 +69,8 @@ def read_signature(data_url: str) -> Picture | None:
         data = base64.b64decode(data_url.removeprefix(_SIGNATURE_PREFIX), validate=True)
     except (binascii.Error, ValueError):
         raise BadPicture("The signature could not be read. Please let it be signed again.") from None
-    image = _on_white(_decoded(data, "The signature could not be read. Please let it be signed again."))
+    sentence = "The signature could not be read. Please let it be signed again."
+    image = _on_white(_decoded(data, sentence, most_pixels=MAX_SIGNATURE_PIXELS))
     image.thumbnail((MAX_SIGNATURE_SIDE, MAX_SIGNATURE_SIDE))
     lightest_and_darkest = image.convert("L").getextrema()
     if lightest_and_darkest[0] == lightest_and_darkest[1]:
@@ -76,11 +78,13 @@ def read_signature(data_url: str) -> Picture | None:
     return _encoded(data, image, "PNG", "image/png")
 
 
-def _decoded(data: bytes, sentence: str, draft_side: int | None = None) -> Image.Image:
+def _decoded(
+    data: bytes, sentence: str, *, draft_side: int | None = None, most_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Return the pixels, upright. The size is read from the header before any pixel is unpacked."""
     try:
         opened = Image.open(BytesIO(data), formats=PHOTO_FORMATS)
-        if opened.width * opened.height > MAX_PIXELS:
+        if opened.width * opened.height > most_pixels:
             raise TooLargePicture("This picture has too many pixels. Take it again with a lower resolution.")
         if draft_side is not None:
             opened.draft("RGB", (draft_side, draft_side))  # JPEG only: unpacks at a fraction of the size

@@ -100,14 +100,13 @@ def delivered(delivery_id: str) -> Response:
 def failed(delivery_id: str) -> Response:
     """Say that it could not be handed over, and why."""
     reason, note = _failure_reason(request.form.get("reason", "")), request.form.get("note", "")
-    if reason is None:
-        raise MissingReason
-    chosen = reason
-    step = _take(
-        lambda session, _shift, tap: driver_day.fail(session, delivery_id, tap, reason=chosen, note=note),
-        delivery_id=delivery_id,
-    )
-    return _onward(step)
+
+    def step(session: Session, _shift: Shift, tap: Tap) -> Step:
+        if reason is None:
+            raise MissingReason
+        return driver_day.fail(session, delivery_id, tap, reason=reason, note=note)
+
+    return _onward(_take(step, delivery_id=delivery_id))
 
 
 @blueprint.post("/deliveries/<delivery_id>/undo")

@@ -76,10 +76,10 @@ def leave_note(token: str) -> ResponseReturnValue:
     """Keep what the recipient tells the driver to know: gate code, safe place."""
     mine = services()
     note = request.form.get("note", "").strip()
-    if len(note) > NOTE_LENGTH:
-        abort(422)
     with mine.database.writing() as session:
         here = visit(session, token, mine)
+        if len(note) > NOTE_LENGTH:
+            abort(422)
         route_id = keep_note(session, here.delivery_id, note, here.now)
         session.flush()
         view = here.read(session, mine)
@@ -94,10 +94,10 @@ def give_rating(token: str) -> ResponseReturnValue:
     mine = services()
     score = request.form.get("score", type=int)
     comment = request.form.get("comment", "").strip()
-    if score is None or score not in range(1, 6) or len(comment) > COMMENT_LENGTH:
-        abort(422)
     with mine.database.writing() as session:
         here = visit(session, token, mine)
+        if score is None or score not in range(1, 6) or len(comment) > COMMENT_LENGTH:
+            abort(422)
         if not here.read(session, mine).can_rate:
             abort(409)
         rate(

@@ -79,7 +79,17 @@ def test_after_five_failures_the_right_password_is_refused_too_for_a_quarter_of_
 
 
 @pytest.mark.parametrize(
-    "wanted", ["https://evil.example/staff/", "//evil.example/staff/", "/staff/\\evil", "/t/x", ""]
+    "wanted",
+    [
+        "https://evil.example/staff/",
+        "//evil.example/staff/",
+        "/staff//evil",
+        "/staff/\\evil",
+        "/staff/\r\nX: y",
+        "/staff/é",
+        "/t/x",
+        "",
+    ],
 )
 def test_the_login_leads_nowhere_but_to_staff_pages(client: FlaskClient, mara: str, wanted: str) -> None:
     assert log_in(client, mara, wanted=wanted).headers["Location"] == "/staff/"

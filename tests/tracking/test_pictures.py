@@ -118,3 +118,12 @@ def test_a_damaged_file_is_read_or_refused_never_an_error(cut: int, noise: bytes
     cut = min(cut, len(data))
     with contextlib.suppress(BadPicture):
         read_photo(data[:cut] + noise + data[cut + len(noise) :])
+
+
+def test_a_signature_that_unpacks_to_far_more_than_a_screen_is_refused_unread() -> None:
+    sheet = BytesIO()
+    Image.new("1", (7700, 7700)).save(sheet, "PNG")
+    data_url = "data:image/png;base64," + base64.b64encode(sheet.getvalue()).decode()
+    assert len(data_url) < 30_000
+    with pytest.raises(TooLargePicture):
+        read_signature(data_url)

@@ -4,8 +4,8 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError, StatementError
 
 from tests.builders import make_delivery, make_depot
 from tracking.deliveries import Delivery
@@ -70,3 +70,9 @@ def test_two_writers_at_once_both_finish(database: Database) -> None:
     assert failures == []
     with database.reading() as session:
         assert len(session.scalars(select(Depot)).all()) == 20
+
+
+def test_an_error_of_the_record_does_not_hold_what_was_written(database: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as caught, database.writing() as session:
+        session.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": "Anna Berg"})
+    assert "Anna" not in str(caught.value)
