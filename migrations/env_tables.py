@@ -10,6 +10,7 @@ import messaging.receipts
 import portal.accounts
 import tracking.custody
 import tracking.deliveries
+import tracking.eta_learned
 import tracking.links
 import tracking.positions
 import tracking.proofs

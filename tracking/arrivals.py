@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from tracking import custody, deliveries
@@ -11,6 +12,7 @@ from tracking.actors import SYSTEM
 from tracking.custody import CustodyKind
 from tracking.deliveries import UNDER_WAY, DeliveryStatus
 from tracking.progress import StopEvent
+from tracking.stops import Stop
 from tracking.under_way import POSITION, UnderWay
 
 
@@ -25,16 +27,17 @@ def write_arrivals(
     return moved
 
 
-def mark_stops(seen: UnderWay, events: Sequence[StopEvent]) -> None:
+def mark_stops(session: Session, seen: UnderWay, events: Sequence[StopEvent]) -> None:
     """Note when the truck was where. A tapped arrival stays; call it last, for taps lock deliveries before stops."""
-    stops = {stop.id: stop for stop in seen.stops}
     for event in events:
-        stop = stops[event.stop_id]
+        this = update(Stop).where(Stop.id == event.stop_id)
         if event.kind == "departed":
-            if stop.departed_at is None or stop.departed_at < event.at:
-                stop.departed_at = event.at
-        elif stop.arrived_at is None:
-            stop.arrived_at, stop.arrived_source = event.at, POSITION
+            is_later = or_(Stop.departed_at.is_(None), Stop.departed_at < event.at)
+            changed = this.where(is_later).values(departed_at=event.at)
+        else:
+            changed = this.where(Stop.arrived_at.is_(None)).values(arrived_at=event.at, arrived_source=POSITION)
+        session.execute(changed.execution_options(synchronize_session=False))
+        seen.is_spent = True
 
 
 def _arrive(session: Session, seen: UnderWay, event: StopEvent, *, now: datetime, ids: Callable[[], str]) -> list[str]:
@@ -46,6 +49,7 @@ def _arrive(session: Session, seen: UnderWay, event: StopEvent, *, now: datetime
         if custody.was_recorded(session, key):
             continue
         if deliveries.advance(session, delivery.id, DeliveryStatus.ARRIVED, at=now, arrived_at=event.at):
+            delivery.status = DeliveryStatus.ARRIVED
             moved.append(delivery.id)
         custody.record(
             session,

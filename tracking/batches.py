@@ -17,8 +17,7 @@ from tracking.eta import EtaHistory
 from tracking.facts import Fact, delivery_changed, place_moved, route_changed
 from tracking.fix_entries import Batch, DriverFix
 from tracking.fixes import FixStatus
-from tracking.geo import LatLon
-from tracking.live_state import DEFAULT_RULES, place_json, places_near, seen_by
+from tracking.live_state import DEFAULT_RULES, place_json, places_near, seen_at
 from tracking.local_time import local_day
 from tracking.positions import Position
 from tracking.progress import StopEvent
@@ -33,6 +32,8 @@ LATE_START = timedelta(hours=4)
 LONGEST_DAY = timedelta(hours=24)
 # So many hidden deliveries are remembered; forgetting them tells a few pages once more what they know.
 MOST_HIDDEN = 100_000
+# So many routes are kept as they were read; more are read anew (our choice: some hundred kB each).
+MOST_SEEN = 500
 
 
 @dataclass(slots=True)
@@ -59,10 +60,12 @@ class Batches:
         self._rules = rules
         self._publisher = Publisher()
         self._hidden: set[str] = set()
+        self._seen: dict[str, UnderWay] = {}
 
     def forget(self) -> None:
         """Forget what was told: a transaction that failed, or another consumer, may have made it untrue."""
         self._hidden.clear()
+        self._seen.clear()
         self._publisher = Publisher()
 
     def take(self, session: Session, batch: Batch, *, now: datetime) -> Told:
@@ -93,27 +96,27 @@ class Batches:
         self, session: Session, route_id: str, fixes: Sequence[DriverFix], told: Told, *, now: datetime
     ) -> list[dict[str, Any]]:
         """Take one route's fixes, add to ``told``, and return the rows for its history."""
-        seen = look(session, route_id, now=now, history=self._history)
+        seen = look(session, route_id, now=now, history=self._history, known=self._seen.pop(route_id, None))
         if seen is None:
             return []
-        if seen.route.status is RouteStatus.PLANNED:
+        if seen.status is RouteStatus.PLANNED:
             rows = [_row(fix, route_id, FixStatus.STORED) for fix in fixes]
+            seen.here = max(
+                [*([seen.here] if seen.here else []), *(each.fix for each in fixes)],
+                key=lambda fix: fix.at,
+                default=None,
+            )
             events: list[StopEvent] = []
-        elif seen.route.status is RouteStatus.STARTED:
+        elif seen.status is RouteStatus.STARTED:
             rows, events = _accept(seen, fixes)
         else:
             self._tell_places(seen, told, now=now)
             return [_row(fix, None, FixStatus.STORED) for fix in fixes]
+        seen.is_changed |= bool(fixes)
         moved = write_arrivals(session, seen, events, now=now, ids=self._ids)
         shown = self._publisher.write(session, seen, now=now)
-        mark_stops(seen, events)
+        mark_stops(session, seen, events)
         keep(session, seen)
-        if seen.route.status is RouteStatus.PLANNED and fixes and seen.state is not None:
-            newest = max((fix.fix for fix in fixes), key=lambda fix: fix.at)
-            if seen.state.last_fix_at is None or seen.state.last_fix_at < newest.at:
-                seen.state.last_lat, seen.state.last_lon = newest.lat, newest.lon
-                seen.state.last_heading_deg = newest.heading_deg
-                seen.state.last_fix_at, seen.state.last_received_at = newest.at, newest.received_at
         session.flush()
         changed = dict.fromkeys([*moved, *shown.delivery_ids])
         told.facts += [delivery_changed(delivery_id) for delivery_id in changed]
@@ -123,20 +126,37 @@ class Batches:
         self._tell_places(seen, told, now=now)
         if fixes:
             told.fleet.append(fleet_line(seen))
+        self._remember(seen)
         return rows
+
+    def _remember(self, seen: UnderWay) -> None:
+        """Keep what was read for the next look; a transaction that fails after all leaves another revision behind."""
+        if seen.is_spent:
+            return
+        self._seen[seen.route_id] = seen
+        while len(self._seen) > MOST_SEEN:
+            self._seen.pop(next(iter(self._seen)))
 
     def _tell_places(self, seen: UnderWay, told: Told, *, now: datetime) -> None:
         """Tell each recipient what they may see of the truck; nothing, once, when it becomes hidden."""
         if len(self._hidden) > MOST_HIDDEN:
             self._hidden.clear()
         fixes = seen.progress.recent_fixes
-        places = places_near(fixes, {stop.id: LatLon(stop.lat, stop.lon) for stop in seen.stops}, self._rules)
-        is_started = seen.route.status is RouteStatus.STARTED
+        places = places_near(fixes, {stop.id: stop.place for stop in seen.stops}, self._rules)
+        is_started = seen.status is RouteStatus.STARTED
         for delivery in seen.deliveries:
             truck = None
             if is_started and delivery.status is DeliveryStatus.OUT_FOR_DELIVERY:
-                others = [place for stop_id, place in places.items() if stop_id != delivery.stop_id]
-                truck = seen_by(delivery, fixes=fixes, other_stops=others, now=now, rules=self._rules)
+                stop = delivery.stop
+                truck = seen_at(
+                    delivery.status,
+                    stop,
+                    home=stop.place,
+                    fixes=fixes,
+                    other_stops=[place for stop_id, place in places.items() if stop_id != stop.id],
+                    now=now,
+                    rules=self._rules,
+                )
             if truck is not None:
                 self._hidden.discard(delivery.id)
                 told.facts.append(place_moved(delivery.id, place_json(truck)))
@@ -151,7 +171,7 @@ def _accept(seen: UnderWay, fixes: Sequence[DriverFix]) -> tuple[list[dict[str, 
     for each in fixes:
         outcome = seen.progress.accept(each.fix)
         events += outcome.events
-        rows.append(_row(each, seen.route.id, outcome.status))
+        rows.append(_row(each, seen.route_id, outcome.status))
     return rows, events
 
 
@@ -217,15 +237,14 @@ def _row(each: DriverFix, route_id: str | None, status: FixStatus) -> dict[str, 
 
 def fleet_line(seen: UnderWay) -> str:
     """Return a truck's last fix as staff see it: JSON with ids, place, ``at`` (ISO 8601) and stops left."""
-    state = seen.state
-    assert state is not None
+    here = seen.here
     place = {
-        "route_id": seen.route.id,
-        "driver_id": seen.route.driver_id,
-        "lat": state.last_lat,
-        "lon": state.last_lon,
-        "heading": state.last_heading_deg,
-        "at": state.last_fix_at.isoformat() if state.last_fix_at else None,
+        "route_id": seen.route_id,
+        "driver_id": seen.mark.driver_id,
+        "lat": here.lat if here else None,
+        "lon": here.lon if here else None,
+        "heading": here.heading_deg if here else None,
+        "at": here.at.isoformat() if here else None,
         "stops_left": sum(stop.stops_before is not None and stop.arrived_at is None for stop in seen.stops),
     }
     return json.dumps(place, separators=(",", ":"))

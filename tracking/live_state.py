@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -61,6 +61,13 @@ def recent_fixes(engine: dict[str, Any]) -> list[Fix]:
     return [load_fix(row) for row in engine["recent"]]
 
 
+class StopAhead(Protocol):
+    """What is to be known of a recipient's stop: a row of the record or what the consumer remembers of it."""
+
+    eta_at: datetime | None
+    stops_before: int | None
+
+
 def seen_by(
     delivery: Delivery,
     *,
@@ -69,15 +76,31 @@ def seen_by(
     now: datetime,
     rules: VisibilityRules = DEFAULT_RULES,
 ) -> VisibleTruck | None:
-    """Apply ``visibility`` to this delivery; the consumer and the pages must come to the same answer."""
-    stop = delivery.stop
+    """Apply ``visibility`` to this delivery."""
+    home = LatLon(delivery.stop.lat, delivery.stop.lon)
+    return seen_at(
+        delivery.status, delivery.stop, home=home, fixes=fixes, other_stops=other_stops, now=now, rules=rules
+    )
+
+
+def seen_at(
+    status: DeliveryStatus,
+    stop: StopAhead,
+    *,
+    home: LatLon,
+    fixes: Sequence[Fix],
+    other_stops: Sequence[LatLon],
+    now: datetime,
+    rules: VisibilityRules = DEFAULT_RULES,
+) -> VisibleTruck | None:
+    """Apply ``visibility`` to a delivery at ``stop``; the consumer and the pages must come to the same answer."""
     return visible_truck(
-        delivery_status=delivery.status.value,
+        delivery_status=status.value,
         is_next=stop.stops_before == 0,
         stops_before=stop.stops_before,
         eta_in_s=(stop.eta_at - now).total_seconds() if stop.eta_at is not None else None,
         fixes=fixes,
-        home=LatLon(stop.lat, stop.lon),
+        home=home,
         other_stops=other_stops,
         now=now,
         rules=rules,

@@ -1,6 +1,5 @@
 """The plan's own arrival times: from the depot, stop by stop, with priors; until the truck itself tells better."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -9,7 +8,6 @@ from sqlalchemy.orm import Session, joinedload
 from tracking.deliveries import OPEN, Delivery
 from tracking.eta import Ahead, EtaHistory, reach_all
 from tracking.geo import LatLon
-from tracking.itinerary import PlannedStop
 from tracking.routes import Route
 from tracking.stops import Stop, stops_of
 from tracking.travel import StraightLine, TravelTimes
@@ -51,29 +49,3 @@ def _opening_times(session: Session, route_id: str) -> dict[str, datetime]:
     for stop_id, window_start_at in session.execute(statement.where(Delivery.status.in_(OPEN))):
         opens[stop_id] = min(window_start_at, opens.get(stop_id, window_start_at))
     return opens
-
-
-def planned_stops(stops: Sequence[Stop], deliveries: Sequence[Delivery]) -> list[PlannedStop]:
-    """Return the stops as the ETA engine knows them; a stop is closed when none of its deliveries is open."""
-    open_at: dict[str, list[Delivery]] = {}
-    for delivery in deliveries:
-        if delivery.status in OPEN:
-            open_at.setdefault(delivery.stop_id, []).append(delivery)
-    planned = []
-    for stop in stops:
-        here = open_at.get(stop.id, [])
-        planned.append(
-            PlannedStop(
-                stop_id=stop.id,
-                lat=stop.lat,
-                lon=stop.lon,
-                planned_arrival_at=stop.planned_arrival_at,
-                window_start_at=min((delivery.window_start_at for delivery in here), default=None),
-                window_end_at=max((delivery.window_end_at for delivery in here), default=None),
-                service_s=stop.service_s,
-                arrived_at=stop.arrived_at,
-                departed_at=stop.departed_at,
-                closed=not here,
-            )
-        )
-    return planned

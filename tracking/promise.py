@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from tracking.eta import Cause, Estimate
 
-__all__ = ["Cause", "Promise", "breaks_promise", "is_arriving_now", "next_promise"]
+__all__ = ["Cause", "Promise", "breaks_promise", "is_arriving_now", "next_promise", "promise_from"]
 
 STEP_S = 300.0
 # A promise holds while the estimate is within this of the shown time, or within this share of what remains. Half a step
@@ -33,6 +33,21 @@ class Promise:
     cause: Cause | None
     made_at: datetime
     is_now: bool = False
+
+
+def promise_from(
+    *,
+    lo_at: datetime | None,
+    hi_at: datetime | None,
+    point_at: datetime | None,
+    cause: str | None,
+    made_at: datetime | None,
+    is_now: bool,
+) -> Promise | None:
+    """Return the promise as a delivery's row holds it, or None before anything was promised."""
+    if lo_at is None or hi_at is None or point_at is None or made_at is None:
+        return None
+    return Promise(lo_at, hi_at, point_at, Cause(cause) if cause else None, made_at, is_now)
 
 
 def next_promise(

@@ -4,21 +4,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from tracking.breaks import Breaks
 from tracking.deliveries import Delivery, DeliveryStatus, EstimateMade, PromiseChange
-from tracking.eta import Cause, Estimate
-from tracking.promise import Promise, next_promise
+from tracking.eta import Estimate
+from tracking.promise import Promise, next_promise, promise_from
+from tracking.route_rows import DeliveryRow, StopRow
 from tracking.routes import RouteStatus
 from tracking.stops import Stop
 from tracking.under_way import UnderWay
 
 MODEL = "shrunk-pace-1"
 NEXT_STOP_S = 900.0  # DESIGN 4: "no stop before, or median ETA <= 15 min"
-# A stop's estimate is written again when it moved by this much; pages round to five minutes anyway (our choice).
-WORTH_WRITING_S = 15.0
+# A stop's estimate is written again when it moved by so much, or by this share of what remains, up to a limit: pages
+# round to five minutes anyway (our choice).
+WORTH_WRITING_S, WORTH_WRITING_SHARE, ALWAYS_WORTH_S = 15.0, 0.02, 90.0
 # How often an estimate is kept for staff: each minute close by, seldom far off (at most one a minute and stop).
 KEEP_EVERY = ((900.0, timedelta(minutes=1)), (4500.0, timedelta(minutes=5)), (float("inf"), timedelta(minutes=15)))
 # Whom an estimate is promised to: before the start everybody, then those whose goods are in the van.
@@ -26,6 +28,36 @@ _PROMISED = {
     RouteStatus.PLANNED: frozenset({DeliveryStatus.SCHEDULED, DeliveryStatus.LOADED}),
     RouteStatus.STARTED: frozenset({DeliveryStatus.OUT_FOR_DELIVERY}),
 }
+# Core, in bulk: this is written for every fix. A mark that somebody else set or cleared meanwhile stays as it is.
+_CHANGE = (
+    update(Delivery)
+    .where(Delivery.id == bindparam("of"))
+    .values(
+        version=Delivery.version + 1,
+        promise_lo_at=bindparam("lo_at"),
+        promise_hi_at=bindparam("hi_at"),
+        promise_point_at=bindparam("point_at"),
+        promise_cause=bindparam("cause"),
+        promise_made_at=bindparam("made_at"),
+        promise_is_now=bindparam("is_now"),
+        promise_broken_at=func.coalesce(Delivery.promise_broken_at, bindparam("broken_at", type_=Stop.eta_at.type)),
+        next_stop_at=func.coalesce(Delivery.next_stop_at, bindparam("next_at", type_=Stop.eta_at.type)),
+        plan_dirty_at=func.coalesce(bindparam("dirty_at", type_=Stop.eta_at.type), Delivery.plan_dirty_at),
+    )
+)
+_ESTIMATE = (
+    update(Stop)
+    .where(Stop.id == bindparam("of"))
+    .values(
+        eta_at=bindparam("at"),
+        eta_lo_at=bindparam("lo_at"),
+        eta_hi_at=bindparam("hi_at"),
+        stops_before=bindparam("before"),
+        eta_cause=bindparam("cause"),
+        eta_basis=bindparam("basis"),
+        eta_made_at=bindparam("made_at"),
+    )
+)
 
 
 @dataclass(slots=True)
@@ -37,7 +69,7 @@ class Shown:
 
 
 class Publisher:
-    """Writes estimates and promises. Remembers when it last kept an estimate of each stop."""
+    """Writes estimates and promises. Remembers when it last kept an estimate of each stop, and who seems late."""
 
     def __init__(self) -> None:
         self._kept_at: dict[str, datetime] = {}
@@ -47,106 +79,132 @@ class Publisher:
     def write(self, session: Session, seen: UnderWay, *, now: datetime) -> Shown:
         """Write what the route's engine expects ``now``, deliveries before stops: the order that taps lock in."""
         estimates = seen.progress.estimates(now)
-        shown = Shown()
-        counted = {stop.id: stop.stops_before for stop in seen.stops}
-        for delivery in seen.deliveries:
-            estimate = estimates.get(delivery.stop_id)
-            if estimate is None or delivery.status not in _PROMISED.get(seen.route.status, frozenset()):
-                continue
-            changes = self._changes(delivery, estimate, seen.route.status, now=now)
-            if changes:
-                shown.is_dirty |= "plan_dirty_at" in changes
-                self._change(session, delivery, changes, now=now)
-            if changes or counted[delivery.stop_id] != estimate.stops_before:
-                shown.delivery_ids.append(delivery.id)
+        shown = self._promise(session, seen, estimates, now=now)
         self._learn_what_was_kept(session, seen)
+        kept = []
+        told = []
         for stop in seen.stops:
             estimate = estimates.get(stop.id)
             if estimate is not None:
-                _write_stop(stop, estimate, now=now)
-                self._keep(session, stop.id, estimate, now=now)
+                if not _is_told(stop, estimate, now=now):
+                    told.append(_told(stop, estimate, now=now))
+                if self._is_to_keep(stop.id, estimate, now=now):
+                    kept.append(_kept(stop.id, estimate, now=now))
             elif stop.eta_at is not None and stop.arrived_at is None:
-                _clear(stop)
+                told.append(_forgotten(stop))
+        connection = session.connection()
+        if told:
+            connection.execute(_ESTIMATE, told)
+        if kept:
+            connection.execute(insert(EstimateMade), kept)
         return shown
 
-    def _changes(self, delivery: Delivery, estimate: Estimate, status: RouteStatus, *, now: datetime) -> dict[str, Any]:
-        """Return the columns of the delivery that ``estimate`` changes; none when nothing a person reads changes."""
-        window = (delivery.window_start_at, delivery.window_end_at)
-        current = promise_of(delivery)
-        promise = next_promise(current, estimate, now=now, window=window)
-        changes: dict[str, Any] = {}
-        if current is None or _shown(promise) != _shown(current):
-            changes = {
-                "promise_lo_at": promise.lo_at,
-                "promise_hi_at": promise.hi_at,
-                "promise_point_at": promise.point_at,
-                "promise_cause": promise.cause.value if promise.cause else None,
-                "promise_made_at": promise.made_at,
-                "promise_is_now": promise.is_now,
-            }
-        is_told = delivery.promise_broken_at is not None
-        if not is_told and self._breaks.is_broken(delivery.id, window, estimate, now=now):
-            changes |= {"promise_broken_at": now, "plan_dirty_at": now}
-        elif is_told and changes:
-            changes["plan_dirty_at"] = now  # a later `delayed` says the new time
+    def _promise(self, session: Session, seen: UnderWay, estimates: dict[str, Estimate], *, now: datetime) -> Shown:
+        shown = Shown()
+        changes: list[dict[str, Any]] = []
+        ledger: list[dict[str, Any]] = []
+        promised = _PROMISED.get(seen.status, frozenset())
+        for delivery in seen.deliveries:
+            estimate = estimates.get(delivery.stop.id)
+            if estimate is None or delivery.status not in promised:
+                continue
+            before = delivery.promise
+            change = self._change(delivery, estimate, seen.status, now=now)
+            if change is not None:
+                changes.append(change)
+                shown.is_dirty |= change["dirty_at"] is not None
+                ledger += _ledger(delivery, before, now=now)
+            if change is not None or delivery.stop.stops_before != estimate.stops_before:
+                shown.delivery_ids.append(delivery.id)
+        connection = session.connection()
+        if changes:
+            connection.execute(_CHANGE, changes)
+            seen.mark = seen.mark._replace(versions=seen.mark.versions + len(changes))
+        if ledger:
+            connection.execute(insert(PromiseChange), ledger)
+        return shown
+
+    def _change(
+        self, delivery: DeliveryRow, estimate: Estimate, status: RouteStatus, *, now: datetime
+    ) -> dict[str, Any] | None:
+        """Bring ``delivery`` up to ``estimate`` and return what to write; None when nothing a person reads changes."""
+        promise = next_promise(delivery.promise, estimate, now=now, window=delivery.window)
+        is_new = delivery.promise is None or _shown(promise) != _shown(delivery.promise)
+        if is_new:
+            delivery.promise = promise
+        was_told = delivery.promise_broken_at is not None
+        is_dirty = was_told and is_new  # a later `delayed` says the new time
+        if not was_told and self._breaks.is_broken(delivery.id, delivery.window, estimate, now=now):
+            delivery.promise_broken_at, is_dirty = now, True
         is_close = estimate.stops_before == 0 or (estimate.eta_at - now).total_seconds() <= NEXT_STOP_S
         if delivery.next_stop_at is None and status is RouteStatus.STARTED and is_close and estimate.basis == "live":
-            changes |= {"next_stop_at": now, "plan_dirty_at": now}
-        return changes
-
-    def _change(self, session: Session, delivery: Delivery, changes: dict[str, Any], *, now: datetime) -> None:
-        before = (delivery.promise_lo_at, delivery.promise_hi_at, delivery.promise_point_at)
-        session.execute(
-            update(Delivery)
-            .where(Delivery.id == delivery.id)
-            .values(version=Delivery.version + 1, **changes)
-            .execution_options(synchronize_session="fetch")
-        )
-        after = (changes.get("promise_lo_at"), changes.get("promise_hi_at"), changes.get("promise_point_at"))
-        if before[2] is None or after[2] is None or after == before:
-            return
-        session.add(
-            PromiseChange(
-                delivery_id=delivery.id,
-                at=now,
-                cause=changes["promise_cause"],
-                from_lo_at=before[0],
-                from_hi_at=before[1],
-                lo_at=after[0],
-                hi_at=after[1],
-            )
-        )
+            delivery.next_stop_at, is_dirty = now, True
+        if not is_new and not is_dirty:
+            return None
+        kept = delivery.promise or promise
+        return {
+            "of": delivery.id,
+            "lo_at": kept.lo_at,
+            "hi_at": kept.hi_at,
+            "point_at": kept.point_at,
+            "cause": kept.cause.value if kept.cause else None,
+            "made_at": kept.made_at,
+            "is_now": kept.is_now,
+            "broken_at": delivery.promise_broken_at,
+            "next_at": delivery.next_stop_at,
+            "dirty_at": now if is_dirty else None,
+        }
 
     def _learn_what_was_kept(self, session: Session, seen: UnderWay) -> None:
         """After a restart, read once when estimates of this route were last kept."""
-        if seen.route.id in self._known_routes:
+        if seen.route_id in self._known_routes:
             return
-        self._known_routes.add(seen.route.id)
+        self._known_routes.add(seen.route_id)
         newest = select(EstimateMade.stop_id, func.max(EstimateMade.made_at)).join(
             Stop, EstimateMade.stop_id == Stop.id
         )
         for stop_id, made_at in session.execute(
-            newest.where(Stop.route_id == seen.route.id).group_by(EstimateMade.stop_id)
+            newest.where(Stop.route_id == seen.route_id).group_by(EstimateMade.stop_id)
         ):
             self._kept_at[stop_id] = made_at
 
-    def _keep(self, session: Session, stop_id: str, estimate: Estimate, *, now: datetime) -> None:
+    def _is_to_keep(self, stop_id: str, estimate: Estimate, *, now: datetime) -> bool:
         ahead_s = (estimate.eta_at - now).total_seconds()
         every = next(pause for horizon_s, pause in KEEP_EVERY if ahead_s <= horizon_s)
         last = self._kept_at.get(stop_id)
         if estimate.is_inside_fence or (last is not None and last <= now < last + every):
-            return
+            return False
         self._kept_at[stop_id] = now
-        session.add(
-            EstimateMade(
-                stop_id=stop_id,
-                made_at=now,
-                eta_at=estimate.eta_at,
-                lo_at=estimate.lo_at,
-                hi_at=estimate.hi_at,
-                model=MODEL,
-            )
-        )
+        return True
+
+
+def _kept(stop_id: str, estimate: Estimate, *, now: datetime) -> dict[str, Any]:
+    return {
+        "stop_id": stop_id,
+        "made_at": now,
+        "eta_at": estimate.eta_at,
+        "lo_at": estimate.lo_at,
+        "hi_at": estimate.hi_at,
+        "model": MODEL,
+    }
+
+
+def _ledger(delivery: DeliveryRow, before: Promise | None, *, now: datetime) -> list[dict[str, Any]]:
+    """Return why the promise changed, if what was shown has changed."""
+    after = delivery.promise
+    if before is None or after is None or _shown(before)[:3] == _shown(after)[:3]:
+        return []
+    return [
+        {
+            "delivery_id": delivery.id,
+            "at": now,
+            "cause": after.cause.value if after.cause else None,
+            "from_lo_at": before.lo_at,
+            "from_hi_at": before.hi_at,
+            "lo_at": after.lo_at,
+            "hi_at": after.hi_at,
+        }
+    ]
 
 
 def _shown(promise: Promise) -> tuple[datetime, datetime, datetime, bool]:
@@ -155,31 +213,41 @@ def _shown(promise: Promise) -> tuple[datetime, datetime, datetime, bool]:
 
 def promise_of(delivery: Delivery) -> Promise | None:
     """Return what the recipient is shown now, or None before anything was promised."""
-    lo_at, hi_at = delivery.promise_lo_at, delivery.promise_hi_at
-    point_at, made_at = delivery.promise_point_at, delivery.promise_made_at
-    if lo_at is None or hi_at is None or point_at is None or made_at is None:
-        return None
-    cause = Cause(delivery.promise_cause) if delivery.promise_cause else None
-    return Promise(lo_at, hi_at, point_at, cause, made_at, delivery.promise_is_now)
-
-
-def _write_stop(stop: Stop, estimate: Estimate, *, now: datetime) -> None:
-    is_same = (
-        stop.stops_before == estimate.stops_before
-        and stop.eta_basis == estimate.basis
-        and stop.eta_at is not None
-        and abs((stop.eta_at - estimate.eta_at).total_seconds()) < WORTH_WRITING_S
+    return promise_from(
+        lo_at=delivery.promise_lo_at,
+        hi_at=delivery.promise_hi_at,
+        point_at=delivery.promise_point_at,
+        cause=delivery.promise_cause,
+        made_at=delivery.promise_made_at,
+        is_now=delivery.promise_is_now,
     )
-    if is_same:
-        return
-    stop.eta_at, stop.eta_lo_at, stop.eta_hi_at = estimate.eta_at, estimate.lo_at, estimate.hi_at
-    stop.stops_before = estimate.stops_before
-    stop.eta_cause = estimate.cause.value if estimate.cause else None
-    stop.eta_basis = estimate.basis
-    stop.eta_made_at = now
 
 
-def _clear(stop: Stop) -> None:
+def _is_told(stop: StopRow, estimate: Estimate, *, now: datetime) -> bool:
+    """Tell whether what the record says of the stop is near enough to ``estimate``."""
+    if stop.stops_before != estimate.stops_before or stop.eta_basis != estimate.basis or stop.eta_at is None:
+        return False
+    ahead_s = (estimate.eta_at - now).total_seconds()
+    worth_s = max(WORTH_WRITING_S, min(ALWAYS_WORTH_S, WORTH_WRITING_SHARE * ahead_s))
+    return abs((stop.eta_at - estimate.eta_at).total_seconds()) < worth_s
+
+
+def _told(stop: StopRow, estimate: Estimate, *, now: datetime) -> dict[str, Any]:
+    stop.eta_at, stop.stops_before, stop.eta_basis = estimate.eta_at, estimate.stops_before, estimate.basis
+    return {
+        "of": stop.id,
+        "at": estimate.eta_at,
+        "lo_at": estimate.lo_at,
+        "hi_at": estimate.hi_at,
+        "before": estimate.stops_before,
+        "cause": estimate.cause.value if estimate.cause else None,
+        "basis": estimate.basis,
+        "made_at": now,
+    }
+
+
+def _forgotten(stop: StopRow) -> dict[str, Any]:
     """Forget the estimate of a stop where nothing is left to do."""
-    stop.eta_at = stop.eta_lo_at = stop.eta_hi_at = stop.eta_made_at = None
-    stop.stops_before = stop.eta_cause = stop.eta_basis = None
+    stop.eta_at = stop.stops_before = stop.eta_basis = None
+    gone = dict.fromkeys(("at", "lo_at", "hi_at", "before", "cause", "basis", "made_at"))
+    return {"of": stop.id, **gone}

@@ -58,7 +58,8 @@ class Route(Base):
 class RouteState(Base):
     """Where the truck of a route is and what its ETA engine knows: so a killed consumer resumes.
 
-    ``engine`` is ``tracking.progress.RouteProgress.dump()``; ``plan_version`` the plan it was made for.
+    ``engine`` is ``tracking.progress.RouteProgress.dump()``; ``plan_version`` the plan it was made for; ``revision``
+    counts how often it was written, so that a consumer can tell whether what it remembers still holds.
     """
 
     __tablename__ = "route_states"
@@ -66,6 +67,7 @@ class RouteState(Base):
     route_id: Mapped[str] = mapped_column(ForeignKey("routes.id"), primary_key=True)
     engine: Mapped[dict[str, Any]]
     plan_version: Mapped[int]
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")
     last_lat: Mapped[float | None]
     last_lon: Mapped[float | None]
     last_heading_deg: Mapped[float | None]

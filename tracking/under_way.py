@@ -5,98 +5,124 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
 
-from tracking.deliveries import Delivery
+from tracking.deliveries import OPEN
 from tracking.eta import EtaHistory
+from tracking.fixes import Fix
 from tracking.geo import LatLon
 from tracking.itinerary import PlannedStop
-from tracking.planning import planned_stops
 from tracking.progress import RouteProgress
-from tracking.routes import Route, RouteState, RouteStatus
-from tracking.stops import Stop, stops_of
+from tracking.route_rows import TAP, DeliveryRow, Mark, StopRow, delivery_rows, mark_of, stop_rows
+from tracking.routes import RouteState, RouteStatus
 
-TAP = "tap"
 POSITION = "position"
+_STATE = update(RouteState).where(RouteState.route_id == bindparam("of"))
 
 
 @dataclass(slots=True)
 class UnderWay:
-    """All that one look at a route needs. ``is_new_plan``: the order or the stops changed since the last look."""
+    """All that one look at a route needs; it can be kept for the next look, and is read anew when ``mark`` changed.
 
-    route: Route
-    stops: list[Stop]
-    deliveries: list[Delivery]
-    state: RouteState | None
+    ``here`` is the newest fix. ``is_new_plan``: the order or the stops changed since the last look. ``is_changed``:
+    the engine has something to keep. ``is_spent``: rows were changed in ways that ``mark`` does not follow.
+    """
+
+    route_id: str
+    mark: Mark
+    stops: list[StopRow]
+    deliveries: list[DeliveryRow]
     progress: RouteProgress
+    here: Fix | None
     is_new_plan: bool
+    is_changed: bool = True
+    is_spent: bool = False
 
-    def at_stop(self, stop_id: str) -> list[Delivery]:
+    @property
+    def status(self) -> RouteStatus:
+        """Return what the route is doing."""
+        return self.mark.status
+
+    def at_stop(self, stop_id: str) -> list[DeliveryRow]:
         """Return the deliveries of one stop."""
-        return [delivery for delivery in self.deliveries if delivery.stop_id == stop_id]
+        return [delivery for delivery in self.deliveries if delivery.stop.id == stop_id]
 
 
-def look(session: Session, route_id: str, *, now: datetime, history: EtaHistory) -> UnderWay | None:
-    """Return the route, locked until the transaction ends; None when there is no such route."""
-    if session.scalar(select(Route.id).where(Route.id == route_id).with_for_update()) is None:
+def look(
+    session: Session, route_id: str, *, now: datetime, history: EtaHistory, known: UnderWay | None = None
+) -> UnderWay | None:
+    """Return the route, locked until the transaction ends; None when there is no such route.
+
+    ``known`` is what the last look returned: itself when it still holds.
+    """
+    mark = mark_of(session, route_id)
+    if mark is None:
         return None
-    route = session.scalars(select(Route).where(Route.id == route_id).options(joinedload(Route.depot))).one()
-    stops = stops_of(session, route_id)
-    deliveries = _deliveries(session, route, stops)
-    state = session.get(RouteState, route_id)
+    if known is not None and known.mark == mark and not known.is_spent:
+        known.is_new_plan = known.is_changed = False
+        return known
+    stops = stop_rows(session, route_id)
+    deliveries = delivery_rows(session, route_id, stops)
     planned = planned_stops(stops, deliveries)
-    is_new_plan = state is not None and state.plan_version != route.plan_version
-    if state is None:
+    state = session.execute(select(RouteState.__table__).where(RouteState.route_id == route_id)).one_or_none()
+    engine: dict[str, Any] | None = state.engine if state is not None and state.engine else None
+    is_new_plan = engine is not None and state is not None and state.plan_version != mark.plan_version
+    depot = LatLon(mark.depot_lat, mark.depot_lon)
+    if engine is None:
         progress = RouteProgress.start(
-            depot=LatLon(route.depot.lat, route.depot.lon),
-            planned_start_at=route.planned_start_at,
+            depot=depot,
+            planned_start_at=mark.planned_start_at,
             stops=planned,
             history=history,
-            driver=route.driver_id,
+            driver=mark.driver_id,
         )
     else:
-        progress = _resume(route, state, planned, history=history, now=now, is_new_plan=is_new_plan)
-    if route.status is RouteStatus.STARTED:
-        progress.begin(route.started_at or now)
-    _take_taps(progress, stops, state.engine if state is not None else None)
-    return UnderWay(route, stops, deliveries, state, progress, is_new_plan)
-
-
-def _deliveries(session: Session, route: Route, stops: Sequence[Stop]) -> list[Delivery]:
-    """Return the route's deliveries in the order of their stops, each with its stop: one narrow query, for each fix."""
-    by_id = {stop.id: stop for stop in stops}
-    for stop in stops:
-        set_committed_value(stop, "route", route)
-    held = select(Delivery).join(Stop, Delivery.stop_id == Stop.id).where(Stop.route_id == route.id)
-    found = list(session.scalars(held.order_by(Stop.sequence, Delivery.reference)))
-    for delivery in found:
-        set_committed_value(delivery, "stop", by_id[delivery.stop_id])
-    return found
+        progress = _resume(engine, planned, depot=depot, history=history, now=now, is_new_plan=is_new_plan)
+    if mark.status is RouteStatus.STARTED:
+        progress.begin(mark.started_at or now)
+    _take_taps(progress, stops, engine)
+    return UnderWay(route_id, mark, stops, deliveries, progress, _here(state), is_new_plan)
 
 
 def keep(session: Session, seen: UnderWay) -> None:
-    """Write the engine's state, so that whoever looks next goes on from here."""
-    state = seen.state
-    if state is None:
-        state = RouteState(route_id=seen.route.id)
-        session.add(state)
-        seen.state = state
-    state.engine = {**seen.progress.dump(), "order": [stop.id for stop in seen.stops]}
-    state.plan_version = seen.route.plan_version
-    last = seen.progress.last_fix
-    if last is not None:
-        state.last_lat, state.last_lon = last.lat, last.lon
-        state.last_heading_deg = last.heading_deg
-        state.last_fix_at, state.last_received_at = last.at, last.received_at
+    """Write the engine's state, if it has changed, so that whoever looks next goes on from here."""
+    newest = seen.progress.last_fix
+    if newest is not None and (seen.here is None or seen.here.at < newest.at):
+        seen.here = newest
+    if not seen.is_changed:
+        return
+    here = seen.here
+    revision = (seen.mark.revision or 0) + 1
+    values = {
+        "engine": {**seen.progress.dump(), "order": [stop.id for stop in seen.stops]},
+        "plan_version": seen.mark.plan_version,
+        "revision": revision,
+        "last_lat": here.lat if here else None,
+        "last_lon": here.lon if here else None,
+        "last_heading_deg": here.heading_deg if here else None,
+        "last_fix_at": here.at if here else None,
+        "last_received_at": here.received_at if here else None,
+    }
+    if seen.mark.revision is None:
+        session.execute(insert(RouteState).values(route_id=seen.route_id, **values))
+    else:
+        session.connection().execute(_STATE.values(**values), {"of": seen.route_id})
+    seen.mark = seen.mark._replace(revision=revision)
+
+
+def _here(state: Any) -> Fix | None:
+    if state is None or state.last_fix_at is None or state.last_lat is None or state.last_lon is None:
+        return None
+    received_at = state.last_received_at or state.last_fix_at
+    return Fix(state.last_lat, state.last_lon, state.last_fix_at, received_at, heading_deg=state.last_heading_deg)
 
 
 def _resume(
-    route: Route,
-    state: RouteState,
+    engine: dict[str, Any],
     planned: Sequence[PlannedStop],
     *,
+    depot: LatLon,
     history: EtaHistory,
     now: datetime,
     is_new_plan: bool,
@@ -104,17 +130,16 @@ def _resume(
     """Return the engine as it was left; where the plan changed it is shown the old order first, then the new one."""
     stops = list(planned)
     if is_new_plan:
-        place_of = {stop_id: number for number, stop_id in enumerate(state.engine.get("order", []))}
+        place_of = {stop_id: number for number, stop_id in enumerate(engine.get("order", []))}
         known = [stop for stop in planned if stop.stop_id in place_of]
         stops = sorted(known, key=lambda stop: place_of[stop.stop_id])
-    depot = LatLon(route.depot.lat, route.depot.lon)
-    progress = RouteProgress.load(state.engine, depot=depot, stops=stops, history=history)
+    progress = RouteProgress.load(engine, depot=depot, stops=stops, history=history)
     if is_new_plan:
         progress.replan(planned, at=now)
     return progress
 
 
-def _take_taps(progress: RouteProgress, stops: Sequence[Stop], engine: dict[str, Any] | None) -> None:
+def _take_taps(progress: RouteProgress, stops: Sequence[StopRow], engine: dict[str, Any] | None) -> None:
     """Tell the engine what the driver tapped, or took back, since it was left."""
     visits = engine["itinerary"]["visits"] if engine is not None else {}
     tapped = []
@@ -126,3 +151,26 @@ def _take_taps(progress: RouteProgress, stops: Sequence[Stop], engine: dict[str,
             tapped.append((stop.arrived_at, stop.id))
     for at, stop_id in sorted(tapped):
         progress.tap("arrived", stop_id, at)
+
+
+def planned_stops(stops: Sequence[StopRow], deliveries: Sequence[DeliveryRow]) -> list[PlannedStop]:
+    """Return the stops as the ETA engine knows them; a stop is closed when none of its deliveries is open."""
+    windows: dict[str, list[tuple[datetime, datetime]]] = {}
+    for delivery in deliveries:
+        if delivery.status in OPEN:
+            windows.setdefault(delivery.stop.id, []).append(delivery.window)
+    return [
+        PlannedStop(
+            stop_id=stop.id,
+            lat=stop.place.lat,
+            lon=stop.place.lon,
+            planned_arrival_at=stop.planned_arrival_at,
+            window_start_at=min((start for start, _ in windows.get(stop.id, [])), default=None),
+            window_end_at=max((end for _, end in windows.get(stop.id, [])), default=None),
+            service_s=stop.service_s,
+            arrived_at=stop.arrived_at,
+            departed_at=stop.departed_at,
+            closed=stop.id not in windows,
+        )
+        for stop in stops
+    ]

@@ -64,8 +64,10 @@ def visible_truck(
     ``fixes`` are the accepted ones, oldest first; ``other_stops`` all stops of the route but this recipient's, open
     or served. None also when the truck stands at another stop and no earlier fix is far enough from it.
     """
-    known = [fix for fix in fixes if fix.at <= now]
-    if not _may_see(delivery_status, stops_before, eta_in_s, rules) or not known:
+    if not _may_see(delivery_status, stops_before, eta_in_s, rules):
+        return None
+    known = fixes if fixes and fixes[-1].at <= now else [fix for fix in fixes if fix.at <= now]
+    if not known:
         return None
     newest = known[-1]
     decimals = 4 if is_next else 3
