@@ -76,3 +76,13 @@ def test_an_error_of_the_record_does_not_hold_what_was_written(database: Databas
     with pytest.raises(SQLAlchemyError) as caught, database.writing() as session:
         session.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": "Anna Berg"})
     assert "Anna" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("told", "kept"), [("An\x00na", "Anna"), ("Zoë\x00", "Zoë"), ("An\ud800na", "An?na")])
+def test_no_text_of_a_strangers_breaks_a_query(database: Database, told: str, kept: str) -> None:
+    with database.writing() as session:
+        delivery_id = make_delivery(session, recipient_name=told).id
+        assert session.get(Delivery, told) is None
+    with database.reading() as session:
+        assert session.scalars(select(Delivery.recipient_name).where(Delivery.recipient_name == told)).all() == [kept]
+        assert session.get_one(Delivery, delivery_id).recipient_name == kept
