@@ -13,7 +13,7 @@ from portal import logs
 from portal.app import create_app
 from portal.ingest import IngestApp
 from portal.live import LiveApp
-from portal.migrating import require_current
+from portal.migrating import START_PATIENCE_S, require_current
 from portal.security import headers_without_pages
 from portal.services import Services, build
 from portal.settings import read_settings
@@ -164,5 +164,5 @@ def create() -> PortalApp:
     """Return the application of this process's environment: what ``portal web`` hands to the server."""
     logs.configure()
     services = build(read_settings(os.environ))
-    require_current(services.database)
+    require_current(services.database, patience_s=START_PATIENCE_S)
     return PortalApp(services, only=os.environ.get("PORTAL_WEB_ONLY") or None)

@@ -11,7 +11,7 @@ import uvicorn
 import worker
 from portal import checking, logs
 from portal.accounts import Role, add_staff
-from portal.migrating import WrongRevision, migrate, require_current
+from portal.migrating import START_PATIENCE_S, WrongRevision, migrate, require_current
 from portal.routes_command import import_file
 from portal.services import Services, build
 from portal.settings import BadSettings, read_settings
@@ -86,7 +86,7 @@ def _services() -> Services:
 
 def _web(options: argparse.Namespace) -> int:
     services = _services()  # says what is wrong before a server starts
-    require_current(services.database)
+    require_current(services.database, patience_s=START_PATIENCE_S)
     services.database.close()
     if options.only:
         os.environ["PORTAL_WEB_ONLY"] = options.only
@@ -108,7 +108,7 @@ def _worker(options: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
     logs.configure()
     services = build(settings)
-    require_current(services.database)
+    require_current(services.database, patience_s=START_PATIENCE_S)
     services.database.close()
     return worker.main(settings)
 

@@ -41,6 +41,7 @@ class Havoc:
 
     def __init__(self, instance: Instance, rng: random.Random, cluster: Cluster | None = None) -> None:
         self._instance, self._rng, self._cluster = instance, rng, cluster
+        self._commands = {"worker": ("worker",), "web": ("web", "--port", str(instance.port))}
         self._paused: dict[int, float] = {}
         self._valkeys: list[subprocess.Popen[bytes]] = []
         self.struck: Counter[str] = Counter()
@@ -70,7 +71,10 @@ class Havoc:
         return name
 
     def tend(self) -> None:
-        """Wake those whose pause is over."""
+        """Wake those whose pause is over; start again what ended by itself, as an operator's systemd does."""
+        for name, words in self._commands.items():
+            if self._instance.processes[name].poll() is not None:
+                self._instance.start(name, *words)
         for pid, until in list(self._paused.items()):
             if monotonic_s() >= until:
                 del self._paused[pid]
@@ -117,7 +121,7 @@ class Havoc:
         process = self._instance.processes["worker"]
         process.kill()
         process.wait()
-        self._instance.start("worker", "worker")
+        self._instance.start("worker", *self._commands["worker"])
         return True
 
     def kill_worker(self) -> bool:
@@ -125,7 +129,7 @@ class Havoc:
         if not self.parts():
             return False
         self._instance.kill("worker")
-        self._instance.start("worker", "worker")
+        self._instance.start("worker", *self._commands["worker"])
         return True
 
     def kill_web(self) -> bool:
@@ -133,7 +137,7 @@ class Havoc:
         if is_free(self._instance.port):
             return False
         self._instance.kill("web")
-        self._instance.start("web", "web", "--port", str(self._instance.port))
+        self._instance.start("web", *self._commands["web"])
         return True
 
     def kill_valkey(self) -> bool:

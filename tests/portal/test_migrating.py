@@ -3,7 +3,7 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from portal.migrating import WrongRevision, is_current, migrate, require_current
 from sandbox.postgres import Cluster
@@ -50,3 +50,17 @@ def test_database_of_another_revision_is_refused(bare_database: Database) -> Non
         connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
     with pytest.raises(WrongRevision, match="portal init"):
         require_current(bare_database)
+
+
+def test_a_database_that_is_away_at_the_start_is_waited_for(bare_database: Database) -> None:
+    migrate(bare_database)
+    bare_database.close()
+    dialect = bare_database.engine.dialect
+    troubles = iter((dialect.loaded_dbapi.OperationalError("the database system is starting up"),))
+
+    @event.listens_for(bare_database.engine, "do_connect")
+    def away(*_: object) -> None:
+        for trouble in troubles:
+            raise trouble
+
+    require_current(bare_database, patience_s=2)
