@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -176,6 +177,26 @@ def account_of_session(session: Session, secret: str, elapsed_s: float) -> Staff
     if account is None or account.disabled_at is not None or account.session_epoch != login.epoch:
         return None
     return account
+
+
+def login_id(secret: str) -> str:
+    """Return the id of a login's row: what may be told of it where the secret may not."""
+    return _digest(secret)
+
+
+def open_logins(session: Session, login_ids: Iterable[str], elapsed_s: float) -> set[str]:
+    """Return those of these logins that have not ended, for whatever reason."""
+    statement = (
+        select(StaffSession.id)
+        .join(StaffAccount, StaffAccount.id == StaffSession.staff_id)
+        .where(
+            StaffSession.id.in_(list(login_ids)),
+            StaffSession.started_s >= elapsed_s - ABSOLUTE_S,
+            StaffSession.epoch == StaffAccount.session_epoch,
+            StaffAccount.disabled_at.is_(None),
+        )
+    )
+    return set(session.scalars(statement))
 
 
 def close_session(session: Session, secret: str) -> None:

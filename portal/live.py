@@ -113,8 +113,12 @@ class LiveApp:
             raise BadTicket
         if is_driver:
             await self._require_open(ticket.subject, Audience.DRIVER)
-        link_id = ticket.subject if is_driver else ""
-        viewer = self._hub.join(ticket.topic, ticket.locale, link_id=link_id, ends_s=ticket.ends_s)
+            by = {"link_id": ticket.subject}
+        elif await self._hub.in_thread(self._hub.open_logins, {ticket.subject}):
+            by = {"login_id": ticket.subject}
+        else:
+            raise BadTicket
+        viewer = self._hub.join(ticket.topic, ticket.locale, ends_s=ticket.ends_s, **by)
         if viewer is None:
             raise UnknownLink
         return viewer

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal import accounts
 from portal.live_links import KEPT_S, KnownLink, LinkBook
 from portal.live_rooms import OVER, Room, place_event
 from portal.live_viewers import Viewer, message
@@ -83,13 +84,15 @@ class Hub:
 
     # Viewers
 
-    def join(self, topic_name: str, locale: str, *, link_id: str = "", ends_s: float | None = None) -> Viewer | None:
+    def join(
+        self, topic_name: str, locale: str, *, link_id: str = "", login_id: str = "", ends_s: float | None = None
+    ) -> Viewer | None:
         """Let the current task's viewer in; None when there is no such topic. The snapshot follows by itself."""
         room = self._room(topic_name, locale)
         if room is None:
             return None
         self._count += 1
-        viewer = Viewer(number=self._count, link_id=link_id, ends_s=ends_s)
+        viewer = Viewer(number=self._count, link_id=link_id, login_id=login_id, ends_s=ends_s)
         room.viewers.add(viewer)
         room.waiting.add(viewer)
         self._room_of[viewer] = room
@@ -164,6 +167,8 @@ class Hub:
         if fact.get("kind") == "link" and "link_id" in fact:
             self.links.drop(fact["link_id"])
             self.spawn(self._recheck([fact["link_id"]]))
+        if fact.get("kind") == "login":
+            self.spawn(self._recheck_logins())
         rooms = set(self._listeners)
         for key in (fact.get("delivery_id"), fact.get("route_id")):
             rooms |= self._by_id.get(key or "", set())
@@ -228,6 +233,7 @@ class Hub:
             self._see_to_time()
             if self._turn % int(KEPT_S) == 0:
                 await self._recheck(list(self._by_link))
+                await self._recheck_logins()
 
     def _see_to_time(self) -> None:
         """Render what time has changed, and beat for a fifteenth of the viewers."""
@@ -259,6 +265,25 @@ class Hub:
             for link_id in ended | (set(part) - {link.id for link in found}):
                 for viewer in list(self._by_link.get(link_id, ())):
                     viewer.hang_up(CLOSED)
+
+    def open_logins(self, login_ids: set[str]) -> set[str]:
+        """Return those of these staff logins that have not ended. Runs in a thread."""
+        with self._services.database.reading() as session:
+            return accounts.open_logins(session, login_ids, self._services.clock.elapsed())
+
+    async def _recheck_logins(self) -> None:
+        """Hang up on staff whose login has ended."""
+        login_ids = {viewer.login_id for viewer in self._room_of if viewer.login_id}
+        if not login_ids:
+            return
+        try:
+            still_open: set[str] = await self.in_thread(self.open_logins, login_ids)
+        except SQLAlchemyError as error:
+            log.warning("logins not read", error=type(error).__name__)
+            return
+        for viewer in list(self._room_of):
+            if viewer.login_id in login_ids - still_open:
+                viewer.hang_up(CLOSED)
 
 
 def read_fact(data: bytes) -> Any:

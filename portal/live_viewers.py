@@ -19,11 +19,12 @@ def message(data: str, event: str = "") -> bytes:
 
 
 class Viewer:
-    """One open stream. ``link_id`` may be empty (staff); ``ends_s`` is when its ticket runs out, machine time."""
+    """One open stream, by a link or by a staff login; ``ends_s`` is when its ticket runs out, machine time."""
 
-    def __init__(self, *, number: int, link_id: str = "", ends_s: float | None = None) -> None:
+    def __init__(self, *, number: int, link_id: str = "", login_id: str = "", ends_s: float | None = None) -> None:
         self.number = number
         self.link_id = link_id
+        self.login_id = login_id
         self.ends_s = ends_s
         self._waiting: list[bytes] = []
         self._size = 0

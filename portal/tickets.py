@@ -1,8 +1,8 @@
 """Stream tickets: the right of a driver's or staff page to watch one topic for ten minutes.
 
-A page that knows who is asking puts a ticket into its stream's address; the live half checks it without a session or a
-query. When it runs out the stream says ``renew``, and the page's script asks the page for a new one: so a logout or a
-role that was taken away ends a stream after ten minutes at the latest, a revoked driver's link at once.
+A page that knows who is asking puts a ticket into its stream's address; the live half checks it without a cookie or a
+session. When it runs out the stream says ``renew``, and the page's script asks the page for a new one. A logout, an
+account that is shut out and a revoked driver's link end their streams at once, and no ticket of theirs opens another.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SALT = "live-ticket.v1"
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """``topic`` is ``kind:subject`` or ``kind``; ``subject`` who watches: a driver's link id, a staff account's id.
+    """``topic`` is ``kind:subject`` or ``kind``; ``subject`` who watches: a driver's link id, the id of a staff login.
 
     ``ends_s`` is machine time.
     """

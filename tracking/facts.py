@@ -24,7 +24,7 @@ log = structlog.get_logger()
 class Fact(TypedDict, total=False):
     """``kind`` with the ids it is about; ``place`` only with kind ``place``."""
 
-    kind: Literal["delivery", "chat", "route", "place", "link", "inbox"]
+    kind: Literal["delivery", "chat", "route", "place", "link", "inbox", "login"]
     delivery_id: str
     route_id: str
     link_id: str
@@ -59,6 +59,11 @@ def revoked(link_id: str) -> Fact:
 def inbox_changed() -> Fact:
     """Something in the staff inbox, the cases or the tasks changed."""
     return {"kind": "inbox"}
+
+
+def login_ended() -> Fact:
+    """Somebody of staff logged out or was shut out: streams opened by a login that has ended are hung up on."""
+    return {"kind": "login"}
 
 
 def publish(redis: Redis, facts: Iterable[Fact], *, is_from_consumer: bool = False) -> None:

@@ -12,6 +12,7 @@ from portal.audit import audit
 from portal.services import services
 from portal.staff.shell import SEEN, Staff, blueprint, me, requires
 from tracking.actors import Actor, ActorKind
+from tracking.facts import login_ended, publish
 
 WRONG = "This email address and password do not belong together."
 TOO_OFTEN = "That was tried too often. Please wait a quarter of an hour."
@@ -50,8 +51,10 @@ def log_in() -> ResponseReturnValue:
 @requires(Role.AGENT)
 def logout() -> ResponseReturnValue:
     """End this login everywhere its cookie may have been copied to."""
-    with services().database.writing() as writing:
+    mine = services()
+    with mine.database.writing() as writing:
         accounts.close_session(writing, me().secret)
+    publish(mine.redis, [login_ended()])
     logout_user()
     session.clear()
     return redirect(url_for("staff.login"), 303)

@@ -13,6 +13,7 @@ from portal.accounts import AccountRefused, Role, StaffAccount
 from portal.services import services
 from portal.staff import words
 from portal.staff.shell import ask_first, blueprint, done, is_confirmed, me, note_view, refused, requires
+from tracking.facts import login_ended, publish
 from tracking.ids import new_id
 
 ROLES = (
@@ -95,6 +96,7 @@ def person_password(staff_id: str) -> ResponseReturnValue:
         accounts.change_password(writing, account, password)
         note_view(writing, "password", "staff", staff_id, mine.clock.now())
         told = (f"The new password of {account.name}", password)
+    publish(mine.redis, [login_ended()])
     return _page(secret=told)
 
 
@@ -154,6 +156,7 @@ def own_password() -> ResponseReturnValue:
             problem = str(error)
     if problem:
         return render_template("staff/account.html", problem=problem, shortest=passwords.SHORTEST), 422
+    publish(mine.redis, [login_ended()])
     logout_user()
     session.clear()
     return done("staff.login", "Your password is changed. Please log in with it.")
@@ -170,6 +173,7 @@ def _change(
             note_view(writing, action, "staff", staff_id, now)
     except AccountRefused as error:
         return refused("staff.people", str(error))
+    publish(mine.redis, [login_ended()])
     return done("staff.people", said)
 
 

@@ -199,7 +199,8 @@ def waiting_counts() -> Counts:
 def live_url(topic: str) -> str:
     """Return the address of the stream that says when ``topic`` changed, with a ticket for ten minutes."""
     mine = services()
-    ticket = tickets.issue(mine, topic=topic, subject=me().id, locale=mine.settings.default_locale)
+    subject = accounts.login_id(me().secret)
+    ticket = tickets.issue(mine, topic=topic, subject=subject, locale=mine.settings.default_locale)
     return f"/staff/live?{urlencode({'ticket': ticket})}"
 
 

@@ -119,7 +119,7 @@
       if (performance.now() - fetchedAt > PLACES_MS) soon();
     });
     source.addEventListener("beat", alive);
-    source.addEventListener("gone", close);
+    source.addEventListener("gone", (event) => (event.data === "closed" ? renew() : close()));
     source.onerror = () => {
       failures += 1;
       if (source && source.readyState === EventSource.CLOSED) {

@@ -3,14 +3,18 @@
 import asyncio
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from messaging.conversations import Origin, Voice, say
 from portal import tickets
+from portal.accounts import Role
 from portal.live_hub import STREAMS_A_LINK
 from portal.live_viewers import LARGEST_BACKLOG, Viewer
 from portal.services import Services
 from tests.portal.recipient_day import NOW, keep_fix, link_of, on_the_way, token_of
+from tests.portal.staff_browser import StaffBrowser
 from tests.portal.streams import live_server
 from tracking import facts
 from tracking.clocks import SetClock
@@ -338,5 +342,40 @@ def test_too_many_fields_in_a_streams_address_are_a_refusal(services: Services, 
         async with live_server(services) as server:
             stream = await server.open(f"/t/{token}/live?" + "&".join(f"f{n}=1" for n in range(101)))
             assert stream.status == 400
+
+    asyncio.run(scenario())
+
+
+def test_a_logout_hangs_up_on_staff_streams_and_their_tickets_open_no_more(
+    services: Services, client: FlaskClient
+) -> None:
+    staff = StaffBrowser(client, services, Role.AGENT)
+    told = staff.get("/staff/live-address?topic=inbox").json
+    assert told is not None
+
+    async def scenario() -> None:
+        async with live_server(services) as server:
+            stream = await server.open(told["address"])
+            await stream.until("")
+            await asyncio.to_thread(staff.post, "/staff/logout")
+            assert (await stream.rest())[-1].data == "closed"
+            assert (await server.open(told["address"])).status == 403
+
+    asyncio.run(scenario())
+
+
+def test_who_is_shut_out_sees_nothing_more(services: Services, client: FlaskClient, app: Flask) -> None:
+    agent = StaffBrowser(client, services, Role.AGENT)
+    admin = StaffBrowser(app.test_client(), services, Role.ADMIN, "Ada Admin")
+    told = agent.get("/staff/live-address?topic=fleet").json
+    assert told is not None
+
+    async def scenario() -> None:
+        async with live_server(services) as server:
+            stream = await server.open(told["address"])
+            await stream.until("")
+            path = f"/staff/people/{agent.account.id}/disable"
+            await asyncio.to_thread(admin.post, path, {"confirmed": "yes"})
+            assert (await stream.rest())[-1].data == "closed"
 
     asyncio.run(scenario())
