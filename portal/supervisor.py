@@ -100,8 +100,9 @@ class Supervisor:
         now = self._elapsed()
         status = None if part.process is None else part.process.poll()
         if status is not None:
-            ran_s = now - part.started_at
-            part.wait_s = FIRST_WAIT_S if ran_s >= STEADY_S else min(LONGEST_WAIT_S, part.wait_s * 2)
+            # What was killed is no worse for it; what ends by itself would do so again at once.
+            is_steady = status < 0 or now - part.started_at >= STEADY_S
+            part.wait_s = FIRST_WAIT_S if is_steady else min(LONGEST_WAIT_S, part.wait_s * 2)
             part.start_at = now + part.wait_s
             log.error("part ended", part=name, status=status, restart_in_s=part.wait_s)
             part.process = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portal.supervisor import Supervisor
+from portal.supervisor import FIRST_WAIT_S, Supervisor
 from tracking.clocks import SystemClock
 
 SLEEPER = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
@@ -45,3 +45,21 @@ def test_a_killed_part_starts_again_and_all_end_on_stop(stop: threading.Event) -
     assert not thread.is_alive()
     with pytest.raises(ProcessLookupError):
         os.kill(second, 0)
+
+
+def test_what_was_killed_starts_again_soon_however_often(stop: threading.Event) -> None:
+    clock = SystemClock()
+    supervisor = Supervisor({"part": SLEEPER}, clock.elapsed)
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    pid, killed_s = None, 0.0
+    for _ in range(4):
+        pid = wait_for_pid(supervisor, other_than=pid)
+        os.kill(pid, signal.SIGKILL)
+        killed_s = clock.elapsed()
+    wait_for_pid(supervisor, other_than=pid)
+    again_s = clock.elapsed() - killed_s
+    stop.set()
+    thread.join(timeout=10)
+
+    assert again_s < 3 * FIRST_WAIT_S + 2.0  # without the rule it would be four waits, doubled each time
