@@ -40,6 +40,7 @@ log = structlog.get_logger()
 SEND_FOR_S = 20.0  # a send job then makes room; the sweep wakes the next one (our choice)
 PLANS_AT_ONCE = 20  # deliveries in one transaction: SQLite's writer is held for some tens of milliseconds
 MOST_PLANS = 5_000
+PLAN_FOR_S = 3.0  # a planning job then lets the others of its queue through, and goes on after them (our choice)
 MOST_INBOUND = 200
 SWEEP_LOCK = "portal:sweeping"
 SWEEP_LOCK_S = 15  # a killed sweep holds the others back no longer
@@ -70,8 +71,8 @@ class Workshop:
             return
         try:
             self._recover()
-            self._plan()
             self._wake_others()
+            self._wake_for(self._plan())
         finally:
             redis.delete(SWEEP_LOCK)
 
@@ -79,8 +80,7 @@ class Workshop:
         """Make the plans of dirty deliveries anew, and wake the senders of what is due now."""
         self._services.wake.started("worker.reconcile")
         done = self._plan()
-        for channel in done.due:
-            self._services.wake.send(channel)
+        self._wake_for(done)
         return done
 
     def send(self, channel: Channel) -> Sent:
@@ -223,17 +223,26 @@ class Workshop:
         done = Reconciled()
         with mine.database.reading() as session:
             dirty = dirty_deliveries(session, MOST_PLANS)
+        until = mine.clock.elapsed() + PLAN_FOR_S
         for start in range(0, len(dirty), PLANS_AT_ONCE):
+            if self._should_stop():
+                break
+            if mine.clock.elapsed() > until:
+                mine.wake.reconcile()
+                break
             with mine.database.writing() as session:
                 for delivery_id in sorted(dirty[start : start + PLANS_AT_ONCE]):
                     now = mine.clock.now()
                     reconcile(session, delivery_id, now=now, ids=new_id, pepper=self._pepper, done=done)
-            if self._should_stop():
-                break
         with mine.database.writing() as session:
             if plan_driver_links(session, now=mine.clock.now(), ids=new_id):
                 done.due.add(Channel.SMS)
         return done
+
+    def _wake_for(self, done: Reconciled) -> None:
+        """Wake the senders of what was planned for now."""
+        for channel in done.due:
+            self._services.wake.send(channel)
 
     def _wake_others(self) -> None:
         """Give the wake-ups that were lost, or that time itself gives."""

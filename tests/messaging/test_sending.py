@@ -5,9 +5,12 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from redis import Redis
+from rq import Queue
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
+import portal.workshop
 from messaging.cases import Task, TaskKind
 from messaging.channels.base import Outgoing, Refused
 from messaging.channels.twilio import TwilioSms
@@ -18,6 +21,7 @@ from messaging.outbox import Lease, claim, resend
 from messaging.preparing import House, prepare
 from messaging.reconciler import OUT
 from messaging.sending import OTHERS
+from messaging.wakeups import REST
 from messaging.wording import Company
 from portal.services import Services
 from portal.workshop import Workshop
@@ -404,3 +408,15 @@ def test_a_text_whose_time_has_passed_is_not_written(world: World) -> None:
 
     assert not refused.value.permanent
     assert world.texts() == []
+
+
+def test_planning_that_takes_long_lets_others_through_and_goes_on(
+    delivery: Delivery, workshop: Workshop, redis: Redis, monkeypatch: pytest.MonkeyPatch, rows: Rows
+) -> None:
+    monkeypatch.setattr(portal.workshop, "PLAN_FOR_S", -1.0)  # time is up before it has begun
+    workshop.sweep()
+    assert rows() == []
+
+    waiting = Queue(REST, connection=redis).jobs
+
+    assert [job.func_name for job in waiting] == ["worker.reconcile"]
