@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VENDOR := static/vendor
 
-.PHONY: demo test test-quick chaos lint types vendor tools lock clean
+.PHONY: demo test test-quick chaos lint types vendor tools lock clean bench-eta
 
 demo: .venv/installed $(VENDOR)/installed
 	@$(BIN)/python -m sandbox.demo $(ARGS)
@@ -23,8 +23,14 @@ chaos: .venv/installed
 	$(BIN)/python -m bench.chaos --database sqlite $(ARGS)
 	$(BIN)/python -m bench.chaos --database postgres $(ARGS)
 
+# ETA against recorded runs, cross-validated by vehicle: make bench-eta RUNS=runs.jsonl [ARGS=--taps]
+bench-eta: .venv/installed
+	@test -n "$(RUNS)" || { echo "Say which runs: make bench-eta RUNS=runs.jsonl"; exit 2; }
+	@$(BIN)/python -m bench.bench_eta $(RUNS) $(ARGS)
+
 .venv/installed: requirements-dev.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Fetching what it stands on, into .venv/. This takes a minute or more, once."
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

@@ -1,12 +1,14 @@
 """What happens by itself: RQ jobs, the cron that wakes them, the fix consumer, and who keeps them alive.
 
 Jobs are named in ``messaging.wakeups``; their arguments are ids; each may run twice. A part (``sms``, ``mail``,
-``rest``, ``cron``, ``consumer``) is a process of its own. Everything a job needs is built once a process.
+``rest``, ``cron``, ``consumer``, and ``night`` once a night) is a process of its own. Everything a job needs is built
+once a process.
 """
 
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 from functools import cache, partial
@@ -21,7 +23,7 @@ from rq import Queue, SimpleWorker
 
 from messaging.kinds import Channel
 from messaging.wakeups import MAIL, REST, SMS
-from portal import logs
+from portal import logs, nightly
 from portal.services import Services, build
 from portal.settings import Settings, read_settings
 from portal.supervisor import SUPERVISOR, Supervisor
@@ -84,6 +86,19 @@ def read_inbound(inbound_id: str) -> None:
     _workshop().read_inbound(inbound_id)
 
 
+def learn_history() -> None:
+    """Learn from completed routes, and forget what is too old. It takes minutes: a process of its own runs it."""
+    services = build(read_settings(os.environ))
+    nightly.learn_history(services)
+    nightly.forget(services, should_stop=_stopping.is_set)
+
+
+def _start_night() -> subprocess.Popen[bytes]:
+    """Start the night's work beside this process; nobody waits for it."""
+    environ = {name: value for name, value in os.environ.items() if name != SUPERVISOR}
+    return subprocess.Popen([sys.executable, "-c", START, "night"], env=environ)
+
+
 class Pool(SimpleWorker):
     """An RQ worker of one queue that tells a running job when it should come to an end."""
 
@@ -122,6 +137,9 @@ def run_part(part: str) -> int:
             _run_cron(build(settings))
         elif part == "consumer":
             _run_consumer(build(settings))
+        elif part == "night":
+            os.nice(10)
+            learn_history()
         else:
             _run_pool(POOLS[part], settings)
     except Exception:
@@ -144,11 +162,15 @@ def _run_pool(queue: str, settings: Settings) -> None:
 def _run_cron(services: Services) -> None:
     """Wake the sweep again and again; it returns at once when another one runs."""
     caught_up_s = 0.0
+    nights: list[subprocess.Popen[bytes]] = []
+    night = nightly.Nightly(services.redis, services.settings.default_zone, lambda: nights.append(_start_night()))
     while not _stopping.is_set():
         services.wake.enqueue(REST, "worker.sweep", ttl_s=services.settings.sweep_s)
         if services.clock.elapsed() - caught_up_s >= CATCH_UP_S:
             caught_up_s = services.clock.elapsed()
             services.wake.catch_up()
+        nights[:] = [child for child in nights if child.poll() is None]
+        night.look(services.clock.now())
         _stopping.wait(services.settings.sweep_s)
 
 

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -68,9 +68,14 @@ class Batches:
         self._seen.clear()
         self._publisher = Publisher()
 
+    def use(self, history: EtaHistory) -> None:
+        """Estimate with what ``history`` teaches from the next look on."""
+        self._history = history
+        self._seen.clear()
+
     def take(self, session: Session, batch: Batch, *, now: datetime) -> Told:
         """Take the fixes into the record. The same batch again changes nothing: it was cut off before it was done."""
-        known = set(session.scalars(select(Driver.id).where(Driver.id.in_(batch.fixes))))
+        known = set(session.connection().execute(_KNOWN, {"drivers": list(batch.fixes)}).scalars())
         routes = active_routes(session, known, now)
         told = Told()
         rows: list[dict[str, Any]] = []
@@ -146,8 +151,8 @@ class Batches:
         is_started = seen.status is RouteStatus.STARTED
         for delivery in seen.deliveries:
             truck = None
+            stop = delivery.stop
             if is_started and delivery.status is DeliveryStatus.OUT_FOR_DELIVERY:
-                stop = delivery.stop
                 truck = seen_at(
                     delivery.status,
                     stop,
@@ -175,13 +180,55 @@ def _accept(seen: UnderWay, fixes: Sequence[DriverFix]) -> tuple[list[dict[str, 
     return rows, events
 
 
-def active_routes(session: Session, driver_ids: set[str], now: datetime) -> dict[str, Route]:
+class ActiveRoute(NamedTuple):
+    """A route that a driver's fixes may belong to."""
+
+    id: str
+    driver_id: str
+    status: RouteStatus
+    started_at: datetime | None
+    planned_start_at: datetime
+    service_on: date
+    zone: str
+
+
+# Built once: these run for every batch.
+_KNOWN = select(Driver.id).where(Driver.id.in_(bindparam("drivers", expanding=True)))
+_ACTIVE = (
+    select(
+        Route.id,
+        Route.driver_id,
+        Route.status,
+        Route.started_at,
+        Route.planned_start_at,
+        Route.service_on,
+        Route.zone,
+    )
+    .where(
+        Route.driver_id.in_(bindparam("drivers", expanding=True)),
+        ((Route.status == RouteStatus.STARTED) & (Route.started_at.is_(None) | (Route.started_at > bindparam("since"))))
+        | ((Route.status == RouteStatus.PLANNED) & Route.service_on.between(bindparam("from_on"), bindparam("to_on"))),
+    )
+    .order_by(Route.planned_start_at.desc(), Route.id)
+)
+_ADD_POSITIONS = {
+    name: dialect.insert(Position).on_conflict_do_nothing(index_elements=["driver_id", "at"])
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+
+
+def active_routes(session: Session, driver_ids: set[str], now: datetime) -> dict[str, ActiveRoute]:
     """Return each driver's route: the one started last, else today's next planned one."""
     day = timedelta(days=1)
-    is_near = (Route.status == RouteStatus.PLANNED) & Route.service_on.between(now.date() - day, now.date() + day)
-    near = select(Route).where(Route.driver_id.in_(driver_ids), _is_under_way(now) | is_near)
-    found: dict[str, Route] = {}
-    for route in session.scalars(near.order_by(Route.planned_start_at.desc(), Route.id)):
+    given = {
+        "drivers": sorted(driver_ids),
+        "since": now - LONGEST_DAY,
+        "from_on": now.date() - day,
+        "to_on": now.date() + day,
+    }
+    found: dict[str, ActiveRoute] = {}
+    for row in session.connection().execute(_ACTIVE, given):
+        route = ActiveRoute._make(row)
         if route.status is RouteStatus.PLANNED and route.service_on != local_day(now, route.zone):
             continue
         held = found.get(route.driver_id)
@@ -190,7 +237,7 @@ def active_routes(session: Session, driver_ids: set[str], now: datetime) -> dict
     return found
 
 
-def _ranks_before(route: Route, other: Route) -> bool:
+def _ranks_before(route: ActiveRoute, other: ActiveRoute) -> bool:
     if route.status is not other.status:
         return route.status is RouteStatus.STARTED
     if route.started_at is not None and other.started_at is not None:
@@ -213,9 +260,8 @@ def insert_positions(session: Session, rows: list[dict[str, Any]]) -> None:
     """Add fixes to history; one that is there already stays as it is. Core, because it is the bulk of all writes."""
     if not rows:
         return
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(Position).on_conflict_do_nothing(index_elements=["driver_id", "at"])
-    session.execute(statement, rows)
+    connection = session.connection()
+    connection.execute(_ADD_POSITIONS[connection.dialect.name], rows)
 
 
 def _row(each: DriverFix, route_id: str | None, status: FixStatus) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from tracking.batches import Batches, Told, routes_to_look_at
 from tracking.clocks import Clock
 from tracking.eta import EtaHistory
+from tracking.eta_learned import learned_at, read_history
 from tracking.facts import FLEET_CHANNEL, publish
 from tracking.fix_entries import read_batch
 from tracking.fix_stream import STREAM
@@ -65,6 +66,8 @@ class Consumer:
         self._ids = ids
         self._wake = wake
         self._batches = Batches(ids, history=history, rules=rules)
+        self._is_given = history is not None
+        self._learned_at: datetime | None = None
         self._token = ids().encode()
         self._has_pending = True
         self._ticked_s = float("-inf")
@@ -87,6 +90,8 @@ class Consumer:
 
     def step(self, block_ms: int = BLOCK_MS) -> int:
         """Take what waits on the stream, tick when it is time, and return how many entries were taken."""
+        if self._ticked_at is None:
+            self._learn_anew()
         entries = self._read(block_ms)
         if entries:
             self._take(entries)
@@ -97,6 +102,7 @@ class Consumer:
     def tick(self) -> None:
         """Bring every route under way up to now, each in a transaction of its own."""
         now = self._clock.now()
+        self._learn_anew()
         self._ticked_s, self._ticked_at = self._clock.elapsed(), now
         with self._database.reading() as session:
             route_ids = routes_to_look_at(session, now)
@@ -105,6 +111,17 @@ class Consumer:
                 told = self._batches.look_again(session, route_id, now=now)
             self._tell(told)
         self.hold_lease()
+
+    def _learn_anew(self) -> None:
+        """Take over what the night has learned, if it is new; a history that was handed in stays."""
+        if self._is_given:
+            return
+        with self._database.reading() as session:
+            newest_at = learned_at(session)
+            history = read_history(session) if newest_at != self._learned_at else None
+        self._learned_at = newest_at
+        if history is not None:
+            self._batches.use(history)
 
     def hold_lease(self) -> bool:
         """Take the lease or make it last longer; False while another consumer has it."""

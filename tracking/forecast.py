@@ -53,11 +53,12 @@ def _reaches(state: RouteState, stops: Sequence[PlannedStop], start_at: float, o
     if not stops:
         return []
     ahead = []
+    service_ratio = state.service_ratio
     previous: PlannedStop | None = None
     for stop in stops:
         leg_s = state.leg_between_s(previous, stop) if previous else state.leg_s(origin, stop.place)
         opens_at = stop.window_start_at.timestamp() if stop.window_start_at else None
-        ahead.append(Ahead(leg_s, state.service_s(stop), opens_at))
+        ahead.append(Ahead(leg_s, state.usual_service_s(stop) * service_ratio, opens_at))
         previous = stop
     pace = state.pace.factor(state.pace_factor_prior, trust_s=state.history.trust_s, now=start_at)
     return reach_all(start_at, ahead, pace=pace)

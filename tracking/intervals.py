@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 # Upper ends of the horizon bins, minutes; the last bin is open (reference/tracking.md 6).
@@ -32,22 +33,31 @@ class RatioQuantiles:
 
     def at(self, level: float, remaining_s: float) -> float:
         """Return the ratio at ``level`` (0 to 1), linear between the known levels and flat outside them."""
-        row = self.rows[horizon_bin(remaining_s)]
-        if level <= LEVELS[0]:
-            return row[0]
-        for index in range(1, len(LEVELS)):
-            if level <= LEVELS[index]:
-                share = (level - LEVELS[index - 1]) / (LEVELS[index] - LEVELS[index - 1])
-                return row[index - 1] + share * (row[index] - row[index - 1])
-        return row[-1]
+        return _ratio(self.rows[horizon_bin(remaining_s)], level)
 
     def interval(self, remaining_s: float, miss: float) -> tuple[float, float]:
         """Return the low and high remaining seconds that leave out ``miss`` of the cases; at least +-2 min wide."""
-        low_s = remaining_s * self.at(miss / 2, remaining_s)
-        high_s = remaining_s * self.at(1 - miss / 2, remaining_s)
+        low, high = _bounds(self.rows[horizon_bin(remaining_s)], miss)
+        low_s, high_s = remaining_s * low, remaining_s * high
         low_s = min(low_s, remaining_s - MIN_HALF_WIDTH_S)
         high_s = max(high_s, remaining_s + MIN_HALF_WIDTH_S)
         return max(low_s, 0.0), high_s
+
+
+def _ratio(row: tuple[float, ...], level: float) -> float:
+    if level <= LEVELS[0]:
+        return row[0]
+    for index in range(1, len(LEVELS)):
+        if level <= LEVELS[index]:
+            share = (level - LEVELS[index - 1]) / (LEVELS[index] - LEVELS[index - 1])
+            return row[index - 1] + share * (row[index] - row[index - 1])
+    return row[-1]
+
+
+@lru_cache(maxsize=512)
+def _bounds(row: tuple[float, ...], miss: float) -> tuple[float, float]:
+    """Return the low and high ratio that leave out ``miss``; a route asks for the same ones once a stop."""
+    return _ratio(row, miss / 2), _ratio(row, 1 - miss / 2)
 
 
 def quantile(ordered: Sequence[float], level: float) -> float:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from tracking.deliveries import OPEN, Delivery
 from tracking.eta import Ahead, EtaHistory, reach_all
+from tracking.eta_learned import read_history
 from tracking.geo import LatLon
 from tracking.routes import Route
 from tracking.stops import Stop, stops_of
@@ -21,7 +22,7 @@ def plan_arrivals(
     A stop with nothing left to do there is passed without stopping and keeps no time of its own.
     """
     route = session.scalars(select(Route).where(Route.id == route_id).options(joinedload(Route.depot))).one()
-    history = history or EtaHistory.default()
+    history = history or read_history(session) or EtaHistory.default()
     stops = stops_of(session, route_id)
     opens = _opening_times(session, route_id)
     served = [stop for stop in stops if stop.id in opens]

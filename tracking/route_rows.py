@@ -148,16 +148,17 @@ _DELIVERIES = (
 def mark_of(session: Session, route_id: str) -> Mark | None:
     """Return the route's mark, the route locked until the transaction ends; None when there is no such route."""
     given = {"route_id": route_id}
-    route: Any = session.execute(_ROUTE, given).one_or_none()
+    connection = session.connection()
+    route: Any = connection.execute(_ROUTE, given).one_or_none()
     if route is None:
         return None
-    held, versions, stops, arrived, tapped, last_at = session.execute(_COUNTS, given).one()
+    held, versions, stops, arrived, tapped, last_at = connection.execute(_COUNTS, given).one()
     return Mark._make((*route, held, int(versions), stops, arrived, int(tapped), last_at))
 
 
 def stop_rows(session: Session, route_id: str) -> list[StopRow]:
     """Return the stops of a route in their order."""
-    rows = session.execute(_STOPS, {"route_id": route_id})
+    rows = session.connection().execute(_STOPS, {"route_id": route_id})
     return [StopRow(stop_id, LatLon(lat, lon), *rest) for stop_id, lat, lon, *rest in rows]
 
 
@@ -165,7 +166,7 @@ def delivery_rows(session: Session, route_id: str, stops: list[StopRow]) -> list
     """Return the route's deliveries in the order of their stops."""
     by_id = {stop.id: stop for stop in stops}
     found = []
-    for row in session.execute(_DELIVERIES, {"route_id": route_id}):
+    for row in session.connection().execute(_DELIVERIES, {"route_id": route_id}):
         promise = promise_from(
             lo_at=row.promise_lo_at,
             hi_at=row.promise_hi_at,

@@ -90,7 +90,12 @@ class RouteState:
 
     def service_s(self, stop: PlannedStop) -> float:
         """Return what to expect of this stop today."""
-        return self.usual_service_s(stop) * self.service.ratio(self.history.service_s)
+        return self.usual_service_s(stop) * self.service_ratio
+
+    @property
+    def service_ratio(self) -> float:
+        """Return how today's services go, against what is usual."""
+        return self.service.ratio(self.history.service_s)
 
     def dump(self) -> dict[str, Any]:
         """Return plain JSON values, under 20 kB for 150 stops."""

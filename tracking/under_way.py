@@ -18,7 +18,17 @@ from tracking.route_rows import TAP, DeliveryRow, Mark, StopRow, delivery_rows, 
 from tracking.routes import RouteState, RouteStatus
 
 POSITION = "position"
-_STATE = update(RouteState).where(RouteState.route_id == bindparam("of"))
+# Built once: this is written for every fix.
+_STATE_COLUMNS = (
+    *("engine", "plan_version", "revision"),
+    *("last_lat", "last_lon", "last_heading_deg", "last_fix_at", "last_received_at"),
+)
+_ADD_STATE = insert(RouteState)
+_STATE = (
+    update(RouteState)
+    .where(RouteState.route_id == bindparam("of"))
+    .values({name: bindparam(f"new_{name}") for name in _STATE_COLUMNS})
+)
 
 
 @dataclass(slots=True)
@@ -105,9 +115,10 @@ def keep(session: Session, seen: UnderWay) -> None:
         "last_received_at": here.received_at if here else None,
     }
     if seen.mark.revision is None:
-        session.execute(insert(RouteState).values(route_id=seen.route_id, **values))
+        session.connection().execute(_ADD_STATE, {"route_id": seen.route_id, **values})
     else:
-        session.connection().execute(_STATE.values(**values), {"of": seen.route_id})
+        new = {f"new_{name}": values[name] for name in _STATE_COLUMNS}
+        session.connection().execute(_STATE, {"of": seen.route_id, **new})
     seen.mark = seen.mark._replace(revision=revision)
 
 
@@ -153,11 +164,16 @@ def _take_taps(progress: RouteProgress, stops: Sequence[StopRow], engine: dict[s
         progress.tap("arrived", stop_id, at)
 
 
-def planned_stops(stops: Sequence[StopRow], deliveries: Sequence[DeliveryRow]) -> list[PlannedStop]:
-    """Return the stops as the ETA engine knows them; a stop is closed when none of its deliveries is open."""
+def planned_stops(
+    stops: Sequence[StopRow], deliveries: Sequence[DeliveryRow], *, is_past: bool = False
+) -> list[PlannedStop]:
+    """Return the stops as the ETA engine knows them; a stop is closed when none of its deliveries is open.
+
+    ``is_past``: as it knew them when nothing was visited and everything was open.
+    """
     windows: dict[str, list[tuple[datetime, datetime]]] = {}
     for delivery in deliveries:
-        if delivery.status in OPEN:
+        if is_past or delivery.status in OPEN:
             windows.setdefault(delivery.stop.id, []).append(delivery.window)
     return [
         PlannedStop(
@@ -168,9 +184,9 @@ def planned_stops(stops: Sequence[StopRow], deliveries: Sequence[DeliveryRow]) -
             window_start_at=min((start for start, _ in windows.get(stop.id, [])), default=None),
             window_end_at=max((end for _, end in windows.get(stop.id, [])), default=None),
             service_s=stop.service_s,
-            arrived_at=stop.arrived_at,
-            departed_at=stop.departed_at,
-            closed=stop.id not in windows,
+            arrived_at=None if is_past else stop.arrived_at,
+            departed_at=None if is_past else stop.departed_at,
+            closed=not is_past and stop.id not in windows,
         )
         for stop in stops
     ]

@@ -1,12 +1,13 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests.builders import DEPOT_AT, local, make_delivery, make_driver, make_route, make_stop
 from tracking import deliveries, driver_day, facts
@@ -15,6 +16,8 @@ from tracking.clocks import SetClock
 from tracking.consumer import ASIDE, GROUP, LEASE_KEY, MOST_READS, NAME, Consumer
 from tracking.custody import CustodyEvent, CustodyKind
 from tracking.deliveries import Delivery, DeliveryStatus, EstimateMade, PromiseChange
+from tracking.eta import EtaHistory
+from tracking.eta_learned import write_history
 from tracking.fix_stream import STREAM
 from tracking.live_state import truck_place
 from tracking.positions import Position
@@ -398,6 +401,52 @@ def test_two_consumers_at_once_do_no_harm(day: Day) -> None:
         (day.consumer if turn % 2 else other).step(block_ms=1)
     assert day.count(Position) == 12
     assert [day.stop(n).stops_before for n in range(3)] == [0, 1, 2]
+
+
+def test_what_the_consumer_remembers_gives_way_to_what_people_changed(day: Day) -> None:
+    day.drive(start=0.0, end=0.3)
+    with day.database.writing() as session:
+        over = day.clock.now() - timedelta(minutes=1)
+        this = update(Delivery).where(Delivery.id == day.delivery_ids[2])
+        window = {"window_start_at": over - timedelta(hours=1), "window_end_at": over}
+        session.execute(this.values(version=Delivery.version + 1, **window))
+    day.drive(start=0.3, end=0.4)
+    assert day.delivery(2).promise_broken_at is not None
+
+
+def test_remembering_changes_no_estimate(day: Day) -> None:
+    # The same day twice: once each look goes on from the last, once each reads everything anew.
+    days = [day, Day(day.database, day.redis, day.clock, day.ids)]
+    with day.database.writing() as session:
+        driver_id = make_driver(session, "Sam", "+12015550151").id
+        session.execute(update(Route).where(Route.id == days[1].route_id).values(driver_id=driver_id))
+    days[1].driver_id = driver_id
+    for number in range(1, 9):
+        day.clock.advance(seconds=10)
+        for one in days:
+            one.fix(0.1 * number)
+        days[0].consumer.step(block_ms=1)
+        days[0].consumer._batches._seen.pop(days[1].route_id, None)
+    etas = [[one.stop(number).eta_at for number in range(3)] for one in days]
+    assert None not in etas[0]
+    for one, two in zip(*etas, strict=True):
+        assert one is not None
+        assert two is not None
+        assert abs((one - two).total_seconds()) < 1
+
+
+def test_night_that_learned_changes_the_next_estimates(day: Day) -> None:
+    day.drive(start=0.0, end=0.2)
+    before = day.stop(2).eta_at
+    with day.database.writing() as session:
+        slow = replace(EtaHistory.default(), pace=2.5)
+        write_history(session, slow, runs=9, now=day.clock.now())
+    day.consumer.tick()
+    after = day.stop(2).eta_at
+    assert before is not None
+    assert after is not None
+    # 1.4 km at 150 s/km: 210 engine seconds, at twice the pace some four minutes more.
+    assert after - before > timedelta(minutes=2)
 
 
 def test_run_takes_fixes_until_it_is_stopped(day: Day) -> None:
