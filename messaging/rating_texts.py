@@ -57,6 +57,7 @@ _WORDED = re.compile(
 _RATED_SOMEWHERE = re.compile(
     r"(?:^|\s)([1-5])\s*/\s*5\b|(?:^|\s)([1-5])\s*stars?\b|[\s,.:;-]([1-5])\s*[!.]*\s*$", re.IGNORECASE
 )
+_LONG_SPACES = re.compile(r"(\s\s)\s+")
 _OTHER_SCALE = re.compile(r"^\s*\d{1,3}(?:[.,]\d)?\s*/\s*(?:5|10|100)\b")
 
 
@@ -86,12 +87,14 @@ def read_rating(text: str) -> RatingReading:
 
 
 def _normal(text: str) -> str:
-    """Return ``text`` with full-width and keycap digits as plain ones; digits of other scripts stay what they are."""
+    """Return ``text`` with full-width and keycap digits as plain ones; digits of other scripts stay what they are.
+
+    Long runs of spaces are cut: patterns that skip spaces twice take the square of a run's length.
+    """
     shown = text.replace("½", " 1/2").replace("\ufe0f", "").replace("\u20e3", "")
     kept = unicodedata.normalize("NFKC", shown)
-    return "".join(
-        letter for letter in kept if unicodedata.category(letter) not in {"Cf", "Cs"} or letter == "\u200d"
-    ).strip()
+    told = "".join(letter for letter in kept if unicodedata.category(letter) not in {"Cf", "Cs"} or letter == "\u200d")
+    return _LONG_SPACES.sub(r"\1", told).strip()
 
 
 def _by_stars(count: int, rest: str) -> RatingReading:

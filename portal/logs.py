@@ -18,7 +18,8 @@ _SECRETS = (
     re.compile(r"((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"((?:ticket|id|deviceid|key)=)[A-Za-z0-9._~-]{12,}"),
 )
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+# Possessive, and begun only where a word begins: else a long line of a stranger's takes the square of its length.
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]+")
 _PHONE = re.compile(r"(?<![\w.:-])\+?\d[\d ().-]{7,}\d(?![\w:-])")
 
 

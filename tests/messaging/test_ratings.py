@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 
 import pytest
@@ -157,3 +158,12 @@ def test_no_text_breaks_the_parser_and_every_score_is_one_to_five(text: str) -> 
     reading = read_rating(text)
     assert reading.rating is None or 1 <= reading.rating.score <= 5
     assert reading.maybe is None or 1 <= reading.maybe <= 5
+
+
+@pytest.mark.parametrize(
+    "text", ["5" + " " * 60_000 + "x", "5" + "\n" * 60_000 + "x", "5 / " * 20_000, "- " * 30_000 + "4"]
+)
+def test_a_long_text_is_read_in_no_time(text: str) -> None:
+    begun_s = time.process_time()
+    parse_rating(text)
+    assert time.process_time() - begun_s < 1  # the square of its length took minutes
