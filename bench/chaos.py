@@ -115,11 +115,17 @@ class Run:
 
     def _wait_for(self, wave: Wave) -> None:
         limit = monotonic_s() + LONGEST_RECOVERY_S
-        while missing := wave.expected - {came(entry) for entry in self.instance.world.journal()}:
+        missing, seen = set(wave.expected), 0
+        while True:
+            fresh = self.instance.world.outside.journal.entries(after=seen)
+            seen += len(fresh)
+            missing -= {message for entry in fresh if (message := came(entry)) is not None}
+            if not missing:
+                return
             if monotonic_s() > limit:
                 say(f"{wave.name}: {len(missing)} have not come, such as {sorted(missing)[:3]}")
                 return
-            time.sleep(0.1)
+            time.sleep(0.2)
 
 
 def say(words: str) -> None:
