@@ -77,14 +77,17 @@ class Application:
         return Changed(tuple(self._touched), tuple(self._replan), tuple(self._revoked))
 
     def _settle_depots(self) -> None:
-        """Add depots that are new, and move those that the file has elsewhere."""
+        """Add depots that are new, and move those that the file has elsewhere: their routes begin there now."""
         for row in {row.depot: row for row in self._rows}.values():
             depot = self._record.depots.get(row.depot)
             if depot is None:
                 depot = Depot(id=self._ids(), name=row.depot, lat=row.depot_lat, lon=row.depot_lon, zone=row.zone)
                 self._session.add(depot)
                 self._record.depots[row.depot] = depot
-            depot.lat, depot.lon = row.depot_lat, row.depot_lon
+            if (depot.lat, depot.lon) != (row.depot_lat, row.depot_lon):
+                depot.lat, depot.lon = row.depot_lat, row.depot_lon
+                of_depot = [route for route in self._record.routes.values() if route.depot_id == depot.id]
+                self._replan.update(dict.fromkeys(route.id for route in of_depot))
 
     def _settle_drivers(self) -> None:
         for row in {row.driver_phone: row for row in self._rows}.values():

@@ -117,6 +117,11 @@ class RouteProgress:
                 late_s = state.started_at - state.planned_start_at
                 state.ledger.note(Cause.LATE_START, lost_s=max(0.0, late_s), at=state.started_at)
 
+    def plan_start(self, at: datetime) -> None:
+        """Take a new planned start; nothing changes once the route has begun."""
+        if self._state.started_at is None:
+            self._state.planned_start_at = at.timestamp()
+
     def estimates(self, now: datetime) -> dict[str, Estimate]:
         """Return an estimate for every open stop, and for the one the truck stands at."""
         return forecast.estimates(self._state, now.timestamp())

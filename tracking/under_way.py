@@ -89,6 +89,7 @@ def look(
         )
     else:
         progress = _resume(engine, planned, depot=depot, history=history, now=now, is_new_plan=is_new_plan)
+    progress.plan_start(mark.planned_start_at)
     if mark.status is RouteStatus.STARTED:
         progress.begin(mark.started_at or now)
     _take_taps(progress, stops, engine)

@@ -391,6 +391,7 @@ def test_depot_that_moved_is_shown_and_moved(database: Database, ids: Callable[[
     take(database, ids, row(1))
     result = take(database, ids, row(1, depot_lat="40.72"))
     assert [difference.kind for difference in result.preview.changed] == ["depot"]
+    assert len(result.changed.route_ids) == 1  # the day begins elsewhere: it is planned anew
     with database.reading() as session:
         assert session.scalars(select(Depot.lat)).one() == 40.72
 

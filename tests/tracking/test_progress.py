@@ -81,6 +81,13 @@ def test_a_start_that_is_late_moves_the_whole_plan() -> None:
     assert (estimate.eta_at, estimate.cause) == (at(1500), Cause.LATE_START)
 
 
+def test_a_planned_start_that_moves_takes_the_estimates_along() -> None:
+    progress = route(begun=False)
+    before = progress.estimates(at(-3600))["a"].eta_at
+    progress.plan_start(at(600))
+    assert progress.estimates(at(-3600))["a"].eta_at == before + timedelta(seconds=600)
+
+
 def test_the_first_estimate_is_legs_at_the_usual_pace_and_services() -> None:
     # c: three legs of 500 m at 100 s/km and two services of 120 s, less 0.2 of one for skew: 150 + 240 - 24 = 366 s.
     assert minutes(route(), "c", 0) * 60 == pytest.approx(366, abs=1)
