@@ -78,7 +78,7 @@ def read_driver(reading: Reading, driver: Driver) -> None:
     if asked_of is not None and named is None:
         delivery = load(session, asked_of)
         if delivery.stop.route.driver_id == driver.id:
-            _tell(reading, driver, delivery, body, assumed="the recipient last asked about")
+            _tell(reading, driver, delivery, body, assumed="sent to the recipient who wrote last")
             return
     _ask_which_stop(reading, driver)
 

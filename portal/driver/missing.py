@@ -13,7 +13,7 @@ def list_missing(session: Session, delivery_id: str, tap: Tap, reason: str) -> N
         session,
         kind=TaskKind.NOT_LOADED,
         key=tap.key("not-loaded-task", delivery_id),
-        reason=f"Not loaded: {reason}",
+        reason=reason,
         now=tap.now,
         ids=tap.ids,
         delivery_id=delivery_id,

@@ -103,7 +103,8 @@
     if (!latest) return map.setView(home(), 15, { animate });
     const bounds = L.latLngBounds([home(), [latest.lat, latest.lon]]);
     const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    map.fitBounds(bounds, { padding: [56, 56], maxZoom: 16, animate: animate && !isStill });
+    // Right of the home are the buttons.
+    map.fitBounds(bounds, { paddingTopLeft: [56, 56], paddingBottomRight: [88, 56], maxZoom: 16, animate: animate && !isStill });
   }
 
   // The page may have been fetched anew without the map, or with an empty one.
