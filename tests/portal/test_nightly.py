@@ -1,9 +1,13 @@
 """The night's work starts once a night, learns, and forgets what is old."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 from redis import Redis
 
+import worker
 from portal.nightly import Nightly, forget, learn_history
 from portal.services import Services
 from tests.builders import ZONE, local, make_delivery, make_route, make_stop
@@ -29,6 +33,14 @@ def test_no_work_starts_by_day(redis: Redis) -> None:
     started: list[str] = []
     Nightly(redis, ZONE, lambda: started.append("here")).look(local("06:00"))
     assert started == []
+
+
+def test_night_is_a_part_that_ends_by_itself(environ: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", worker.START, "night"], env={**os.environ, **environ}, capture_output=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert b"history learned" in done.stdout + done.stderr
 
 
 def test_without_a_completed_route_nothing_is_learned(services: Services) -> None:
