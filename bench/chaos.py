@@ -114,7 +114,7 @@ class Run:
                 flushed = True
 
     def _wait_for(self, wave: Wave) -> None:
-        limit = monotonic_s() + LONGEST_RECOVERY_S
+        limit = monotonic_s() + 2 * LONGEST_RECOVERY_S  # late is told apart from lost
         missing, seen = set(wave.expected), 0
         while True:
             fresh = self.instance.world.outside.journal.entries(after=seen)

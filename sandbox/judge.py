@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from sandbox.journal import Entry
 
 SMS, MAIL = "sms", "mail"
-# What tells the kinds of a run apart, as the English templates say it.
+# What tells the kinds of a run apart, as the English templates say it on whatever day they are sent.
 TEXT_SIGNS = (
     ("day_before", "Follow it or leave the driver a note"),
     ("morning_of", "expected"),
     ("next_stop", "Live map:"),
     ("driver_link", "on this phone only"),
 )
-MAIL_SIGNS = (("day_before", "tomorrow"), ("morning_of", "today"), ("next_stop", "Your delivery: "))
+MAIL_SIGNS = (("day_before", "for the driver"), ("morning_of", "Good morning"), ("next_stop", "will be with you"))
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -51,7 +51,7 @@ def came(entry: Entry) -> Message | None:
     if entry["event"] == "accepted":
         return Message(SMS, entry["to"], _kind(entry["body"], TEXT_SIGNS))
     if entry["event"] == "mail":
-        return Message(MAIL, entry["to"], _kind(entry["subject"], MAIL_SIGNS))
+        return Message(MAIL, entry["to"], _kind(entry["text"], MAIL_SIGNS))
     return None
 
 

@@ -1,7 +1,7 @@
 from sandbox.judge import MAIL, SMS, Message, judge
 
 TEXT = {"event": "accepted", "to": "+12025550101", "body": "X: you are next! Live map: link"}
-LETTER = {"event": "mail", "to": "a@example.net", "subject": "Your delivery comes today, by noon", "id": "<1@x>"}
+LETTER = {"event": "mail", "to": "a@example.net", "text": "Good morning Anna, your delivery comes today", "id": "<1@x>"}
 EXPECTED = [Message(SMS, "+12025550101", "next_stop"), Message(MAIL, "a@example.net", "morning_of")]
 
 
