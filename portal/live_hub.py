@@ -29,6 +29,7 @@ STREAMS_A_LINK = 3  # reference/messaging.md 5.4
 FRESH_S = 5.0  # a newcomer gets what was rendered within this, else it is rendered again (our choice)
 RENDER_THREADS = 4
 RETRY_S = 1.0  # after a record that could not be read
+CANCEL_AGAIN_S = 0.5
 SPREAD_MS = 4000  # viewers come back spread over this when a process stops
 GOLDEN = 0.6180339887
 
@@ -66,9 +67,11 @@ class Hub:
     async def stop(self) -> None:
         """Tell every viewer to come back a little later, and end."""
         self.drain()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:  # more than once: while it connects, redis-py may take a cancel for a time-out of its own and go on
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from messaging.conversations import Origin, Voice, say
 from portal import tickets
 from portal.accounts import Role
+from portal.live import LiveApp
 from portal.live_hub import STREAMS_A_LINK
 from portal.live_viewers import LARGEST_BACKLOG, Viewer
 from portal.services import Services
@@ -377,5 +378,17 @@ def test_who_is_shut_out_sees_nothing_more(services: Services, client: FlaskClie
             path = f"/staff/people/{agent.account.id}/disable"
             await asyncio.to_thread(admin.post, path, {"confirmed": "yes"})
             assert (await stream.rest())[-1].data == "closed"
+
+    asyncio.run(scenario())
+
+
+def test_the_live_half_stops_whatever_it_was_doing(services: Services) -> None:
+    async def scenario() -> None:
+        for number in range(40):
+            app = LiveApp(services)
+            await app.startup()
+            await asyncio.sleep(number * 0.0007)  # somewhere in the middle of connecting
+            async with asyncio.timeout(5):
+                await app.shutdown()
 
     asyncio.run(scenario())
