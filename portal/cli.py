@@ -97,6 +97,7 @@ def _web(options: argparse.Namespace) -> int:
         port=options.port,
         proxy_headers=False,
         access_log=False,
+        server_header=False,
         log_config=None,
         backlog=LIVE_BACKLOG,
         timeout_graceful_shutdown=5,
