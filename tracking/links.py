@@ -128,9 +128,7 @@ def recipient_link(session: Session, *, delivery_id: str, link_id: str, now: dat
     return link
 
 
-def unsubscribe_link(
-    session: Session, *, delivery_id: str, link_id: str, now: datetime, expires_at: datetime
-) -> Link:
+def unsubscribe_link(session: Session, *, delivery_id: str, link_id: str, now: datetime, expires_at: datetime) -> Link:
     """Return the delivery's link that ends mail, or add one with ``link_id``."""
     link = session.scalar(
         select(Link).where(Link.delivery_id == delivery_id, Link.audience == Audience.UNSUBSCRIBE).limit(1)
