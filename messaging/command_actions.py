@@ -21,7 +21,7 @@ def act_on(reading: Reading, asked: Asked, delivery: Delivery, inbound: InboundM
     elif asked.command in {Command.STATUS, Command.ETA}:
         _tell(reading, asked.command, delivery)
     elif asked.command is Command.CALL:
-        _speak(reading, delivery, inbound, _LINES[Command.CALL])
+        _speak(reading, delivery, inbound, _LINES[Command.CALL], wants_answer=True)
         reading.reply("call", delivery.locale, delivery_id=delivery.id)
     elif delivery.status in _DONE:
         state = status_text(delivery, delivery.locale, reading.now)
@@ -86,7 +86,9 @@ def _with(before: str, note: str) -> str:
     return "\n".join(lines)
 
 
-def _speak(reading: Reading, delivery: Delivery, inbound: InboundMessage, text: str) -> None:
+def _speak(
+    reading: Reading, delivery: Delivery, inbound: InboundMessage, text: str, *, wants_answer: bool = False
+) -> None:
     """Put the request in the thread, so that driver and support see it where they look."""
     say(
         reading.session,
@@ -99,6 +101,7 @@ def _speak(reading: Reading, delivery: Delivery, inbound: InboundMessage, text: 
         request_id=f"inbound-{inbound.id}",
         inbound_id=inbound.id,
         even_when_closed=True,
+        wants_answer=wants_answer,
         ids=reading.context.ids,
     )
     reading.changed(delivery.id, is_delivery=True)

@@ -69,6 +69,7 @@ def say(
     is_internal: bool = False,
     inbound_id: str | None = None,
     even_when_closed: bool = False,
+    wants_answer: bool = True,
     contact: str = "",
     ids: Callable[[], str] = new_id,
 ) -> ChatMessage:
@@ -77,6 +78,7 @@ def say(
     A repeated ``request_id`` returns the first line and adds nothing. Raises ``EmptyMessage``, ``MessageTooLong``,
     ``NotFound``, ``ConversationClosed`` (not with ``even_when_closed``: late texts are for support) and
     ``VersionConflict`` when somebody else wrote since ``expected_version``. ``contact`` is told to who comes too late.
+    A line we answered by ourselves (``wants_answer`` false) makes nobody wait.
     """
     text = clean_body(body)
     delivery = load(session, delivery_id)
@@ -102,7 +104,8 @@ def say(
         inbound_id=inbound_id,
         request_id=key,
     )
-    _count_waiting(conversation, line, now)
+    if wants_answer:
+        _count_waiting(conversation, line, now)
     if voice is Voice.RECIPIENT and delivery.seen_at is None:
         delivery.seen_at = now
     to_driver = driver_can_write(facts) and not facts.is_taken_over

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
+from messaging.chat_lines import Conversation
 from messaging.conversations import Voice
 from messaging.inbound import (
     ReadAs,
@@ -101,3 +102,11 @@ def test_a_command_after_the_delivery_is_told_that_it_is_too_late(session: Sessi
     session.refresh(delivery)
     assert delivery.recipient_note == ""
     assert "delivered 11:00" in replies(session)[0]
+
+
+@pytest.mark.parametrize(("text", "waits"), [("NOTE gate 4412", False), ("LATE 20", False), ("call me please", True)])
+def test_what_was_answered_by_itself_makes_nobody_wait(session: Session, text: str, waits: bool) -> None:
+    delivery = out(session)
+    told(session, text)
+    conversation = session.get_one(Conversation, delivery.id)
+    assert (conversation.waiting_since is not None) is waits
