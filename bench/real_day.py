@@ -106,23 +106,25 @@ def route_document(number: int, run: Run) -> dict[str, Any]:
 
 
 def prepare(database: Database, runs: list[Run], now: datetime) -> None:
-    """Find each route's ids, give its driver a device token, and start it."""
-    with database.writing() as session:
-        for run in runs:
-            route = session.scalars(select(Route).where(Route.name == run.name)).one()
-            stops = session.scalars(select(Stop).where(Stop.route_id == route.id).order_by(Stop.sequence)).all()
-            run.stop_ids = [stop.id for stop in stops]
-            by_stop = {
-                d.stop_id: d.id for d in session.scalars(select(Delivery).where(Delivery.stop_id.in_(run.stop_ids)))
-            }
-            run.delivery_ids = [by_stop[stop_id] for stop_id in run.stop_ids]
-            driver = session.get_one(Driver, route.driver_id)
-            run.token = issue_device_token(
-                session, token_id=new_id(), driver_id=driver.id, label="bench", now=now, expires_at=None
-            )
-            for delivery_id in run.delivery_ids:
-                driver_day.load(session, delivery_id, _tap(now))
-            driver_day.start_route(session, route.id, _tap(now))
+    """Find each route's ids, give its driver a device token, and start it; a short transaction each."""
+    for run in runs:
+        with database.writing() as session:
+            _prepare_one(session, run, now)
+
+
+def _prepare_one(session: Session, run: Run, now: datetime) -> None:
+    route = session.scalars(select(Route).where(Route.name == run.name)).one()
+    stops = session.scalars(select(Stop).where(Stop.route_id == route.id).order_by(Stop.sequence)).all()
+    run.stop_ids = [stop.id for stop in stops]
+    by_stop = {d.stop_id: d.id for d in session.scalars(select(Delivery).where(Delivery.stop_id.in_(run.stop_ids)))}
+    run.delivery_ids = [by_stop[stop_id] for stop_id in run.stop_ids]
+    driver = session.get_one(Driver, route.driver_id)
+    run.token = issue_device_token(
+        session, token_id=new_id(), driver_id=driver.id, label="bench", now=now, expires_at=None
+    )
+    for delivery_id in run.delivery_ids:
+        driver_day.load(session, delivery_id, _tap(now))
+    driver_day.start_route(session, route.id, _tap(now))
 
 
 def _tap(now: datetime) -> Tap:
