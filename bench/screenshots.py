@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from sandbox.day import Route, plan_day, write_route_file
 from sandbox.drive import plan_drive
@@ -29,11 +29,11 @@ from sandbox.routing import Place, Streets
 from sandbox.tiles import Tiles
 from sandbox.town import build_town
 from sandbox.world import World
+from tests.browser import open_browser
+from tests.e2e.phones import DESK, LINK, PHONE
 
 DAY = date(2026, 3, 5)
-SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 800}}
-LINK = re.compile(r"https?://\S+/[td]/[A-Za-z0-9._-]+")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+SIZES = {"phone": PHONE, "desk": DESK}
 TILES = "{world}/tiles/{z}/{x}/{y}.png"  # the world's own address is only known once it runs
 STEP_S = 15.0  # day seconds between two fixes
 
@@ -255,14 +255,14 @@ def main() -> None:
     options = parser.parse_args()
     town = build_town()
     houses, streets = build_houses(town), Streets(town)
-    with tempfile.TemporaryDirectory(prefix="portal-pictures-") as name, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory(prefix="portal-pictures-") as name, open_browser() as browser:
+        if browser is None:
+            raise SystemExit("No Chromium was found.")
         world = World(data_dir=Path(name) / "world", more=Tiles(town, houses).routes())
         settings = {"PORTAL_TILE_URL": TILES, "PORTAL_TILE_ATTRIBUTION": "Alder Falls, a made-up town"}
         evening = at("17:30", DAY - timedelta(days=1))
         with Instance(Path(name), day=evening, settings=settings, world=world) as instance:
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             play(instance, browser, options.folder, (town, streets, list(houses)))
-            browser.close()
 
 
 if __name__ == "__main__":
