@@ -52,6 +52,8 @@ class TaskKind(StrEnum):
     OPT_OUT_REVIEW = "opt_out_review"
     UNMATCHED_INBOUND = "unmatched_inbound"
     NOT_LOADED = "not_loaded"
+    PROVIDER_DIFFERENCE = "provider_difference"
+    CHANNELS_DOWN = "channels_down"
 
 
 class Task(Base):

@@ -66,6 +66,7 @@ class Notification(Base):
         Index("ix_notifications_due", "channel", "status", "lane", "due_at"),
         Index("ix_notifications_lease_until", "status", "lease_until"),
         Index("ix_notifications_provider_ref", "provider_ref"),
+        Index("ix_notifications_posting_since", "channel", "posting_since"),
         Index("ix_notifications_to_address", "to_address", "created_at"),
     )
 
@@ -102,6 +103,7 @@ class Notification(Base):
     created_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]
     final_at: Mapped[datetime | None]
+    took_s: Mapped[float | None]  # machine seconds from handing over to the provider's last word
 
 
 def dedupe_key(*, subject: str, kind: Kind, channel: Channel, occasion: str) -> str:

@@ -1,12 +1,16 @@
 """Importing this module puts every table of the house into the metadata."""
 
+import messaging.breakers
 import messaging.cases
 import messaging.consent
 import messaging.conversations
+import messaging.doubts
 import messaging.inbound
 import messaging.notifications
+import messaging.provider_days
 import messaging.ratings
 import messaging.receipts
+import messaging.redactions
 import portal.accounts
 import tracking.custody
 import tracking.deliveries

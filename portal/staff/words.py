@@ -105,6 +105,8 @@ TASK: dict[TaskKind, Badge] = {
     TaskKind.OPT_OUT_REVIEW: Badge("Opt-out to look at", "warn"),
     TaskKind.UNMATCHED_INBOUND: Badge("Text from an unknown number", "info"),
     TaskKind.NOT_LOADED: Badge("Not loaded", "bad"),
+    TaskKind.PROVIDER_DIFFERENCE: Badge("Differs from the provider", "warn"),
+    TaskKind.CHANNELS_DOWN: Badge("No message gets out", "bad"),
 }
 WHAT_TO_DO: dict[TaskKind, str] = {
     TaskKind.COULD_NOT_REACH: "Call them, or correct the number or address; then resend the link.",
@@ -113,6 +115,8 @@ WHAT_TO_DO: dict[TaskKind, str] = {
     TaskKind.OPT_OUT_REVIEW: "Read what they wrote and decide whether they want no more texts.",
     TaskKind.UNMATCHED_INBOUND: "Find the delivery it is about and answer there.",
     TaskKind.NOT_LOADED: "Find the parcel: reload it, move it to another day, or cancel it.",
+    TaskKind.PROVIDER_DIFFERENCE: "Look the ids up at the provider. Who else sends with this account?",
+    TaskKind.CHANNELS_DOWN: "Call those who must know now. Look at the providers' status pages and at Ways out.",
 }
 
 
