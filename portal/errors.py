@@ -1,10 +1,11 @@
 """Refusals of the lower rooms, mapped to answers once."""
 
-from flask import Flask, current_app, render_template, request
+from flask import Flask, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from messaging.errors import MessagingError
+from portal import i18n
 from portal.services import services
 from tracking.errors import NotFound, TrackingError, WrongMove
 from tracking.links import ClosedLink, UnknownLink
@@ -27,7 +28,22 @@ def page(status: int, *, title: str | None = None, sentence: str | None = None) 
     """Return an error page with a title and one plain sentence, and the company's contact."""
     usual_title, usual_sentence = WORDS.get(status, WORDS[500 if status >= 500 else 400])
     title, sentence = title or usual_title, sentence or usual_sentence
-    return render_template("errors/error.html", status=status, title=title, sentence=sentence), status
+    locale = reader_locale()
+    return render_template("errors/error.html", status=status, title=title, sentence=sentence, locale=locale), status
+
+
+def reader_locale() -> str:
+    """Return the language of whoever reads an error.
+
+    That of the recipient or driver whose link was found true (``g.reader_locale``), else the one chosen on the page,
+    else the browser's best among ours, else the company's.
+    """
+    known: str | None = g.get("reader_locale")
+    chosen = request.args.get("lang", "")
+    if known or chosen in i18n.languages():
+        return known or chosen
+    wanted = request.accept_languages.best_match(i18n.languages())
+    return wanted or services().settings.default_locale
 
 
 def unknown_link() -> tuple[str, int]:

@@ -113,8 +113,13 @@ class DayView:
 
     @property
     def stops_done(self) -> int:
-        """How many stops have nothing left under way."""
-        return len([stop for stop in self.stops if not stop.is_open and not stop.is_off])
+        """How many stops are served: handed over or tried, not those that were never loaded or were taken off."""
+        return sum(stop.is_done for stop in self.stops)
+
+    @property
+    def stops_to_do(self) -> int:
+        """How many stops count today: those served and those still open; what stayed at the depot is neither."""
+        return sum(stop.is_done or stop.is_open for stop in self.stops)
 
     @property
     def unread(self) -> int:

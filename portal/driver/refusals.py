@@ -1,12 +1,12 @@
 """Refusals as the driver reads them: one sentence, and a big way back."""
 
-from flask import Response, make_response, render_template
+from flask import Response, g, make_response, render_template
 from flask.typing import ResponseReturnValue
 
 from messaging.errors import MessagingError
 from portal.driver.routing import blueprint
-from portal.driver.shift import NoShift, OtherPhone, forget
-from portal.errors import page, unknown_link
+from portal.driver.shift import NoShift, OtherPhone, driver_locale, forget
+from portal.errors import page, reader_locale, unknown_link
 from portal.services import services
 from tracking.errors import WrongMove
 from tracking.links import ClosedLink, UnknownLink
@@ -47,6 +47,7 @@ def closed(error: Exception) -> ResponseReturnValue:
     """End the shift in this browser too."""
     if isinstance(error, UnknownLink):
         return unknown_link()
+    g.reader_locale = _locale()
     body, status = page(410, title="This link has ended", sentence="It was for one route and is no longer in use.")
     return forget(make_response(body, status))
 
@@ -54,5 +55,14 @@ def closed(error: Exception) -> ResponseReturnValue:
 def _refused(title: str, sentence: str, status: int, *, has_day: bool = True) -> Response:
     settings = services().settings
     contact = {"support_phone": settings.support_phone, "support_email": settings.support_email}
-    body = render_template("driver/refused.html", title=title, sentence=sentence, has_day=has_day, **contact)
+    locale = _locale()
+    body = render_template(
+        "driver/refused.html", title=title, sentence=sentence, has_day=has_day, locale=locale, **contact
+    )
     return make_response(body, status)
+
+
+def _locale() -> str:
+    """Return the language of the driver whose phone this is; a stranger's browser says its own."""
+    with services().database.reading() as session:
+        return driver_locale(session) or reader_locale()

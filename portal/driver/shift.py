@@ -18,7 +18,7 @@ from sqlalchemy import CursorResult, update
 from sqlalchemy.orm import Session
 
 from portal.services import Services, services
-from tracking.drivers import DeviceToken, issue_device_token
+from tracking.drivers import DeviceToken, Driver, issue_device_token
 from tracking.links import Audience, Link, live_link
 
 COOKIE = "portal_driver"
@@ -71,6 +71,14 @@ def current_shift(session: Session) -> Shift:
     assert link.route_id is not None
     assert link.driver_id is not None
     return Shift(link.id, link.route_id, link.driver_id, browser.tokens[link.id])
+
+
+def driver_locale(session: Session) -> str | None:
+    """Return the language of the driver whose link was opened in this browser, ended or not; None for a stranger."""
+    browser = _browser(services())
+    link = session.get(Link, browser.link_id) if browser else None
+    driver = session.get(Driver, link.driver_id) if link and link.driver_id else None
+    return driver.locale if driver else None
 
 
 def is_bound_elsewhere(link: Link) -> bool:

@@ -125,6 +125,11 @@ class StopView:
         return not self.is_open and any(delivery.is_waiting for delivery in self.deliveries)
 
     @property
+    def is_done(self) -> bool:
+        """True when the driver was here and nothing is left to do, as staff count it."""
+        return not self.is_open and any(delivery.is_delivered or delivery.is_failed for delivery in self.deliveries)
+
+    @property
     def unread(self) -> int:
         """How many lines of the chats here the driver has not seen."""
         return sum(delivery.unread for delivery in self.deliveries)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from sqlalchemy.orm import Session
 
 from portal import i18n
@@ -36,7 +36,9 @@ class Visit:
 
     def read(self, session: Session, mine: Services) -> RecipientView:
         """Return what this visitor may see."""
-        return read_view(session, self.delivery_id, now=self.now, settings=mine.settings, locale=self.language)
+        view = read_view(session, self.delivery_id, now=self.now, settings=mine.settings, locale=self.language)
+        g.reader_locale = view.locale  # of an error that comes later in this request
+        return view
 
 
 def visit(session: Session, token: str, mine: Services) -> Visit:

@@ -69,6 +69,7 @@ class RecipientView:
     quick_replies: tuple[str, ...]
     unseen: int
     items: str
+    goods_title: str
     street: str
     first_name: str
     note: str
@@ -155,6 +156,7 @@ def _view(
         quick_replies=_quick_replies(phase, speak),
         unseen=talk.unseen,
         items=delivery.items if is_full else "",
+        goods_title=_goods_title(phase, speak),
         street=street_of(delivery.stop.address) if is_full else "",
         first_name=delivery.recipient_name.split()[0] if delivery.recipient_name.strip() else "",
         note=delivery.recipient_note,
@@ -173,6 +175,14 @@ def street_of(address: str) -> str:
     """Return the street without its number: ``12B Orchard Lane, Millburn`` is ``Orchard Lane``."""
     street = address.partition(",")[0]
     return " ".join(word for word in street.split() if not any(letter.isdigit() for letter in word))
+
+
+def _goods_title(phase: Phase, speak: Tongue) -> str:
+    """Return the title over the goods: nothing is coming any more when an attempt failed or all is called off."""
+    if phase is Phase.DELIVERED:
+        return speak.say("What came")
+    is_off = phase in {Phase.FAILED, Phase.RETURNED, Phase.CANCELLED}
+    return speak.say("The goods") if is_off else speak.say("What is coming")
 
 
 def _has_faded(delivery: Delivery, now: datetime) -> bool:

@@ -154,3 +154,13 @@ def test_the_driver_sees_a_first_name_and_no_number(services: Services, client: 
     assert "Anna B." in pages
     for secret in ("Berg", delivery.phone, delivery.email):
         assert str(secret) not in pages
+
+
+def test_a_stop_that_was_never_loaded_counts_neither_as_done_nor_as_to_do(services: Services) -> None:
+    with services.database.writing() as session:
+        route = make_route(session, driver=make_driver(session, name="Kim", phone="+12015550177"))
+        for status in (S.DELIVERED, S.ATTEMPT_FAILED, S.OUT_FOR_DELIVERY, S.CANCELLED):
+            make_delivery(session, stop=make_stop(session, route), status=status, now=NOON)
+        make_delivery(session, stop=make_stop(session, route), not_loaded_reason="Not at the depot", now=NOON)
+        day = load_day(session, route.id, NOON)
+    assert (day.stops_done, day.stops_to_do) == (2, 3)

@@ -355,3 +355,22 @@ def test_the_token_is_nowhere_but_in_the_pages_own_addresses(client: FlaskClient
         "data-poll-place",
         "data-seen",
     }
+
+
+def test_an_error_speaks_the_readers_language(client: FlaskClient, services: Services, token: str) -> None:
+    spanish = {"Accept-Language": "es-MX,es;q=0.9,en;q=0.5"}
+    assert "No encontrado" in client.get("/t/nothing", headers=spanish).text
+    assert "Not found" in client.get("/t/nothing", headers={"Accept-Language": "fi"}).text
+    refused = client.post(f"/t/{token}/rating?lang=es", data={"score": "9"}, headers=OURS)
+    assert (refused.status_code, 'lang="es"' in refused.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [(S.OUT_FOR_DELIVERY, "What is coming"), (S.DELIVERED, "What came"), (S.ATTEMPT_FAILED, "The goods")],
+)
+def test_the_goods_are_announced_only_while_they_come(
+    client: FlaskClient, services: Services, delivery: Delivery, token: str, status: DeliveryStatus, title: str
+) -> None:
+    change(services, delivery, status=status, status_at=NOW, delivered_at=NOW)
+    assert f'id="coming-title">{title}<' in client.get(f"/t/{token}").text

@@ -127,3 +127,13 @@ def test_a_signature_that_unpacks_to_far_more_than_a_screen_is_refused_unread() 
     assert len(data_url) < 30_000
     with pytest.raises(TooLargePicture):
         read_signature(data_url)
+
+
+def test_a_jpeg_that_unpacks_small_may_have_more_pixels_than_one_that_does_not() -> None:
+    wide = Image.new("RGB", (6_000, 4_600), "navy")
+    baseline, progressive = BytesIO(), BytesIO()
+    wide.save(baseline, "JPEG")
+    wide.save(progressive, "JPEG", progressive=True)
+    assert read_photo(baseline.getvalue()).width == 1600
+    with pytest.raises(TooLargePicture, match="too many pixels"):
+        read_photo(progressive.getvalue())
