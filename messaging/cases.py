@@ -25,7 +25,10 @@ class CaseStatus(StrEnum):
 
 
 class Case(Base):
-    """One complaint to make good. ``facts`` holds what was known when it opened: promised, actual, messages, proof."""
+    """One complaint to make good. ``facts`` holds what was known when it opened: promised, actual, messages, proof.
+
+    ``asked_at`` is when we asked our one question back; ``again_*`` what the recipient said once it was settled.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (Index("ix_cases_status", "status", "deadline_at"),)
@@ -41,6 +44,11 @@ class Case(Base):
     deadline_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     resolution: Mapped[str] = mapped_column(Text, default="")
+    asked_at: Mapped[datetime | None]
+    again_asked_at: Mapped[datetime | None]
+    again_score: Mapped[int | None]
+    again_comment: Mapped[str] = mapped_column(Text, default="", server_default="")
+    again_at: Mapped[datetime | None]
 
 
 class TaskKind(StrEnum):
@@ -54,6 +62,7 @@ class TaskKind(StrEnum):
     NOT_LOADED = "not_loaded"
     PROVIDER_DIFFERENCE = "provider_difference"
     CHANNELS_DOWN = "channels_down"
+    WISH = "wish"
 
 
 class Task(Base):
