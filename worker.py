@@ -28,7 +28,7 @@ from portal.services import Services, build
 from portal.settings import Settings, read_settings
 from portal.supervisor import SUPERVISOR, Supervisor
 from portal.workshop import Workshop
-from tracking.clocks import SystemClock
+from tracking.clocks import SystemClock, steady_s
 from tracking.consumer import Consumer
 from tracking.ids import new_id
 
@@ -117,7 +117,7 @@ def main(settings: Settings, part: str | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     parts = {name: partial(run_part, name) for name in PARTS}
     log.info("worker started", parts=len(parts), sweep_s=settings.sweep_s)
-    Supervisor(parts, SystemClock().elapsed).run(stop)
+    Supervisor(parts, steady_s).run(stop)
     return 0
 
 
@@ -161,13 +161,13 @@ def _run_pool(queue: str, settings: Settings) -> None:
 
 def _run_cron(services: Services) -> None:
     """Wake the sweep again and again; it returns at once when another one runs."""
-    caught_up_s = 0.0
+    caught_up_s = steady_s() - CATCH_UP_S
     nights: list[subprocess.Popen[bytes]] = []
     night = nightly.Nightly(services.redis, services.settings.default_zone, lambda: nights.append(_start_night()))
     while not _stopping.is_set():
         services.wake.enqueue(REST, "worker.sweep", ttl_s=services.settings.sweep_s)
-        if services.clock.elapsed() - caught_up_s >= CATCH_UP_S:
-            caught_up_s = services.clock.elapsed()
+        if steady_s() - caught_up_s >= CATCH_UP_S:
+            caught_up_s = steady_s()
             services.wake.catch_up()
         nights[:] = [child for child in nights if child.poll() is None]
         night.look(services.clock.now())

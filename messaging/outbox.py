@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Select, exists, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from messaging.doubts import DoubtBegan, begin_doubts
 from messaging.inserts import insert_once
 from messaging.kinds import RULES, Channel, Kind, Lane
 from messaging.notifications import Notification, NotificationStatus, advance, dedupe_key
@@ -19,6 +20,10 @@ from messaging.notifications import Notification, NotificationStatus, advance, d
 _S = NotificationStatus
 MOST_CLAIMED = 500  # DESIGN 6
 MOST_RECOVERED = 5_000
+LEASE_SLACK_S = 5.0  # between the clocks of two machines (our choice)
+# Nothing is ever told to wait longer (the longest back-off is 300 s): a later time was written before the clock was set
+# back, and is over.
+LONGEST_WAIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +126,14 @@ def _due(channel: Channel, *, now: datetime, elapsed: float) -> Select[str]:
         Notification.status == _S.DUE,
         Notification.due_at <= now,
         or_(Notification.useful_until.is_(None), Notification.useful_until > now),
-        or_(Notification.retry_after.is_(None), Notification.retry_after <= elapsed),
+        may_retry(elapsed),
     )
+
+
+def may_retry(elapsed: float) -> ColumnElement[bool]:
+    """Return the condition that a row need not wait any longer."""
+    after = Notification.retry_after
+    return or_(after.is_(None), after <= elapsed, after > elapsed + LONGEST_WAIT_S)
 
 
 def still_mine(session: Session, ids: Iterable[str], owner: str) -> list[Notification]:
@@ -163,25 +174,33 @@ def overdue(session: Session, *, now: datetime, limit: int = MOST_CLAIMED) -> li
     return list(session.scalars(statement.order_by(Notification.useful_until).limit(limit)))
 
 
-def recover(session: Session, elapsed: float) -> tuple[int, int]:
+def recover(session: Session, elapsed: float, *, lease_s: float) -> tuple[int, int]:
     """Deal with leases that ran out: never posted is due again, the rest is ambiguous. Return how many of each.
 
     Rows that somebody is recording just now are left to them: two who lock many rows in different orders deadlock.
+    A lease that lasts longer than leases do was written before the clock was set back: it begins anew. One that ran
+    out because the clock was set forward counts as ended now, so that the settle time is waited for all the same.
     """
-    expired = select(Notification.id, Notification.posting_since).where(
+    too_long = update(Notification).where(
+        Notification.status == _S.SENDING, Notification.lease_until > elapsed + lease_s + LEASE_SLACK_S
+    )
+    session.execute(too_long.values(lease_until=elapsed + lease_s).execution_options(synchronize_session=False))
+    expired = select(Notification.id, Notification.posting_since, Notification.channel).where(
         Notification.status == _S.SENDING, Notification.lease_until <= elapsed
     )
     expired = expired.order_by(Notification.id).limit(MOST_RECOVERED).with_for_update(skip_locked=True)
     found = session.execute(expired).all()
-    never_posted = [found_id for found_id, posting_since in found if posting_since is None]
-    maybe_posted = [found_id for found_id, posting_since in found if posting_since is not None]
+    never_posted = [found_id for found_id, posting_since, _ in found if posting_since is None]
+    maybe_posted = [found_id for found_id, posting_since, _ in found if posting_since is not None]
     reason = "the sender stopped before the answer came"
     for ids, values in (
         (never_posted, {"status": _S.DUE, "lease_owner": None, "lease_until": None}),
-        (maybe_posted, {"status": _S.AMBIGUOUS, "retry_after": elapsed, "reason": reason}),
+        (maybe_posted, {"status": _S.AMBIGUOUS, "lease_until": elapsed, "retry_after": elapsed, "reason": reason}),
     ):
         statement = update(Notification).where(Notification.id.in_(ids), Notification.status == _S.SENDING)
         session.execute(statement.values(**values).execution_options(synchronize_session=False))
+    doubted = [(found_id, channel) for found_id, posting_since, channel in found if posting_since is not None]
+    begin_doubts(session, doubted, DoubtBegan.SENDER_STOPPED, now=now)
     return len(never_posted), len(maybe_posted)
 
 

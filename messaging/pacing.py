@@ -1,6 +1,8 @@
 """Pacing: a token bucket in SMS segments for each sender, shared through Redis, on machine time.
 
-Carriers count segments, so we do (reference/messaging.md 1.2). A flushed Redis only means a full bucket.
+Carriers count segments, so we do (reference/messaging.md 1.2). A flushed Redis only means a full bucket. Machines'
+clocks differ a little, so a look from the past counts as now; one from more than a minute ago means that the clock was
+set back, and counting begins there.
 """
 
 import structlog
@@ -19,7 +21,8 @@ local rate, size, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local taken, floor = tonumber(ARGV[4]), tonumber(ARGV[5])
 local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens, at = tonumber(held[1]) or size, tonumber(held[2]) or now
-if now > at then tokens = math.min(size, tokens + (now - at) * rate) else now = at end
+if now > at then tokens = math.min(size, tokens + (now - at) * rate)
+elseif now > at - 60 then now = at end
 if taken ~= 0 then tokens = math.max(tokens - taken, floor) end
 if ARGV[7] ~= '' then tokens = math.min(tokens, tonumber(ARGV[7])) end
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))

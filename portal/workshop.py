@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import structlog
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from messaging.catching_up import catch_up
@@ -23,7 +23,7 @@ from messaging.fallback import after_failure
 from messaging.inbound import InboundContext, read_inbound, unread_inbound
 from messaging.kinds import RULES, Channel, Promise
 from messaging.notifications import Notification, NotificationStatus, advance
-from messaging.outbox import has_due, overdue, recover
+from messaging.outbox import has_due, may_retry, overdue, recover
 from messaging.pacing import Bucket
 from messaging.preparing import LINK_LASTS, House
 from messaging.reconciler import Reconciled, dirty_deliveries, reconcile
@@ -201,7 +201,7 @@ class Workshop:
         mine = self._services
         now = mine.clock.now()
         with mine.database.writing() as session:
-            due, ambiguous = recover(session, mine.clock.elapsed())
+            due, ambiguous = recover(session, mine.clock.elapsed(), lease_s=self._timing.lease_s)
             for row in overdue(session, now=now):
                 self._expire(session, row)
         if due or ambiguous:
@@ -250,7 +250,7 @@ class Workshop:
         now, elapsed = mine.clock.now(), mine.clock.elapsed()
         ambiguous = select(Notification.id).where(
             Notification.status == NotificationStatus.AMBIGUOUS,
-            or_(Notification.retry_after.is_(None), Notification.retry_after <= elapsed),
+            may_retry(elapsed),
         )
         with mine.database.reading() as session:
             due = [channel for channel in Channel if has_due(session, channel, now=now, elapsed=elapsed)]

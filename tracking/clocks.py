@@ -22,6 +22,11 @@ class Clock(Protocol):
         """Return machine time in seconds since the Unix epoch; comparable between processes and machines."""
 
 
+def steady_s() -> float:
+    """Return seconds that no setting of the clock moves, since some start: for waits inside one process only."""
+    return time.monotonic()  # noqa: TID251 - this module is the one seam for time
+
+
 class SystemClock:
     """Both clocks are the machine's."""
 

@@ -32,5 +32,13 @@ def test_too_many_stops_once_however_often_it_is_said(bucket: Bucket) -> None:
     assert bucket.room(104.5) == 5
 
 
+def test_a_clock_set_back_by_an_hour_stops_nothing(bucket: Bucket) -> None:
+    bucket.take(10_000.0, 10)
+
+    bucket.room(6_400.0)
+
+    assert bucket.room(6_401.0) == 10
+
+
 def test_without_redis_the_bucket_is_full() -> None:
     assert Bucket(Redis(port=1, socket_connect_timeout=0.1), "x", 10.0).room(1.0) == 10
