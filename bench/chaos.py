@@ -1,15 +1,15 @@
 """Everything is killed while messages go out: ``python -m bench.chaos [--number N] [--kills K] [--database ...]``.
 
 N texts and N mails of planned kinds, links for drivers, and texts about the moment, while parts of the worker, the
-worker, the pages, Valkey and PostgreSQL are killed with SIGKILL, parts are paused past their lease, Valkey is emptied
-three times, and the stand-ins refuse, fail, stall and hang up. At the end a judge compares the input list with what
-the stand-ins wrote down. It reads nothing of the product; what the product says of itself is printed beside it.
+worker, the pages, Valkey and PostgreSQL are killed with SIGKILL, parts are paused past their lease, the machine's clock
+is set an hour forward and back, Valkey is emptied three times, and the stand-ins refuse, fail, stall and hang up. At
+the end a judge compares the input list with what the stand-ins wrote down. It reads nothing of the product; what the
+product says of itself is printed beside it.
 """
 
 import argparse
 import json
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -30,8 +30,9 @@ from messaging.notifications import Notification
 from messaging.outbox import queue
 from portal.services import Services, build
 from portal.settings import read_settings
-from sandbox.havoc import Havoc
-from sandbox.instance import Instance
+from sandbox.clock_steps import ClockSteps
+from sandbox.havoc import LEASE_S, Havoc
+from sandbox.instance import Instance, ended_in_order
 from sandbox.judge import SMS, Message, Verdict, came, judge
 from sandbox.machine import monotonic_s
 from sandbox.postgres import Cluster, find_initdb
@@ -40,8 +41,9 @@ from tracking.actors import SYSTEM
 from tracking.deliveries import Delivery
 from tracking.ids import new_id
 
-TIMES = {"PORTAL_SEND_TIMEOUT_S": "2", "PORTAL_LEASE_S": "3", "PORTAL_SETTLE_S": "6"}
-SETTLED_S = 12.0  # lease, settle time and a little: what would still come a second time comes within it
+TIMES = {"PORTAL_SEND_TIMEOUT_S": "2", "PORTAL_LEASE_S": f"{LEASE_S:.0f}", "PORTAL_SETTLE_S": "3"}
+SETTLED_S = 15.0  # lease, settle time and a little: what would still come a second time comes within it
+FEWEST_PAUSES = 10  # longer than the lease, in a run of full size
 LONGEST_S = 400.0
 LONGEST_RECOVERY_S = 60.0
 FLUSHES = 3
@@ -53,9 +55,12 @@ FAULTS: tuple[tuple[str, dict[str, float]], ...] = (
     ("reset_after", {"probability": 0.01}),
     ("slow_after", {"probability": 0.04, "seconds": 2.5}),
     ("slow_before", {"probability": 0.3, "seconds": 0.2}),
+    ("reset_before", {"probability": 0.01}),
     ("list_late", {"seconds": 0.3}),
     ("callback_drop", {"probability": 0.1}),
     ("callback_repeat", {"probability": 0.05}),
+    ("callback_disorder", {"probability": 0.05}),
+    ("callback_early", {"probability": 0.02}),
     ("mail_slow", {"probability": 0.5, "seconds": 0.3}),
     ("mail_drop", {"probability": 0.02}),
     ("mail_drop_after", {"probability": 0.01}),
@@ -101,7 +106,7 @@ class Run:
         for kind, fields in FAULTS:
             self.instance.world.fault(kind, **fields)
         first, flushed = self.havoc.kills, not with_flush
-        while self.havoc.kills < until and monotonic_s() < self.deadline:
+        while (self.havoc.kills < until or not flushed) and monotonic_s() < self.deadline:
             next_at = monotonic_s() + self.rng.uniform(0.2, 2 * self.pause_s - 0.2)
             while monotonic_s() < next_at:
                 self.havoc.tend()
@@ -110,8 +115,7 @@ class Run:
                 self.havoc.tend()
                 time.sleep(0.02)
             if not flushed and self.havoc.kills > (first + until) // 2:
-                self.havoc.flush()
-                flushed = True
+                flushed = self.havoc.flush()
 
     def _wait_for(self, wave: Wave) -> None:
         limit = monotonic_s() + 2 * LONGEST_RECOVERY_S  # late is told apart from lost
@@ -219,17 +223,21 @@ def report(run: Run, planned: Verdict, moment: Verdict, services: Services, seco
     """Print the table; True when everything held."""
     events = logged(run.instance.folder)
     listed = said_lost(services)
+    slept = [pause_s for pause_s in run.havoc.pauses_s if pause_s > LEASE_S]
     struck = ", ".join(f"{name} {count}" for name, count in run.havoc.struck.most_common())
+    struck_repeats = planned.mail_repeats - planned.unanswered_repeats
     recovered_s = max(wave.recovered_s for wave in run.waves)
     faults = Counter(entry["kind"] for entry in run.instance.world.journal("fault"))
     say(f"""
 kills                        {run.havoc.kills} ({struck})
+slept past their lease       {len(slept)} ({", ".join(f"{pause_s:.1f}" for pause_s in slept)} s)
 faults of the stand-ins      {", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()))}
 planned: expected            {planned.expected}
 planned: lost                {len(planned.lost)} {planned.lost[:5]}
 planned: doubled             {sum(planned.doubled.values())} {list(planned.doubled)[:5]}
 extra                        {sum(planned.extra.values())} {list(planned.extra)[:5]}
-mails said again             {planned.mail_repeats} (same Message-ID; counted once)
+mails said again             {planned.mail_repeats} under their own Message-ID (counted once): \
+{planned.unanswered_repeats} kept by the server without a word, {struck_repeats} after a blow
 happening now: expected      {moment.expected}
 happening now: doubled       {sum(moment.doubled.values())}
 happening now: lost          {len(moment.lost)}, listed by the product {listed}
@@ -241,16 +249,19 @@ recovery after a last blow   {recovered_s:.1f} s (longest of {len(run.waves)})
 states                       {dict(states(services))}
 took                         {seconds:.0f} s; send timeout / lease / settle {"/".join(TIMES.values())} s""")
     holds = not (planned.lost or planned.doubled or planned.extra or moment.doubled)
-    return holds and listed == len(moment.lost) and recovered_s < LONGEST_RECOVERY_S
+    enough = run.havoc.kills >= run.kills and len(slept) >= min(FEWEST_PAUSES, run.kills // 10)
+    return holds and enough and listed == len(moment.lost) and recovered_s < LONGEST_RECOVERY_S
 
 
 def main() -> int:
     """Run once; 0 when nothing was lost or doubled."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing that was started here may stay
     with ExitStack() as stack:
+        stack.enter_context(ended_in_order())  # nothing that was started here may stay
         folder = Path(options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
-        settings = {**TIMES, "PORTAL_SEGMENTS_PER_SECOND": str(options.segments_per_s)}
+        steps = ClockSteps(folder / "clock")
+        pace = {"PORTAL_SEGMENTS_PER_SECOND": str(options.segments_per_s)}
+        settings = {**TIMES, **steps.environment(), **pace}
         cluster = None
         if options.database == "postgres":
             initdb = find_initdb()
@@ -261,7 +272,7 @@ def main() -> int:
             settings["PORTAL_DATABASE_URL"] = cluster.create("chaos")
         instance = stack.enter_context(Instance(folder, day=chaos_day.EVE, settings=settings))
         rng = random.Random(options.seed)
-        havoc = Havoc(instance, rng, cluster)
+        havoc = Havoc(instance, rng, cluster, steps)
         stack.callback(havoc.end)
         return 0 if play(options, instance, havoc, rng) else 1
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
+from sandbox.clock_steps import ClockSteps
 from sandbox.instance import Instance
 from sandbox.machine import monotonic_s
 from sandbox.postgres import Cluster
 from sandbox.world import is_free
 
-PAUSES_S = (3.5, 8.0)  # longer than a lease of 3 s, shorter than lease and settle time (messaging.md 1.4, 5.)
+LEASE_S = 6.0  # of the instances that are struck
+PAUSES_S = (1.1 * LEASE_S, 1.9 * LEASE_S)  # some shorter, some longer than lease and settle time (3 s) together
 AWAY_S = (0.1, 1.5)  # how long a killed server stays away
 START_TIMEOUT_S = 30.0
 # How often each is struck, in parts (our choice: most of it where messages are in hand).
@@ -27,7 +29,8 @@ WEIGHTS = {
     "rest": 14,
     "cron": 4,
     "consumer": 3,
-    "pause": 12,
+    "pause": 18,
+    "clock": 4,
     "supervisor": 5,
     "worker": 7,
     "web": 6,
@@ -37,20 +40,31 @@ WEIGHTS = {
 
 
 class Havoc:
-    """Strikes one thing after another, as ``rng`` decides. ``cluster`` is the database's server where there is one."""
+    """Strikes one thing after another, as ``rng`` decides. ``cluster`` is the database's server where there is one.
 
-    def __init__(self, instance: Instance, rng: random.Random, cluster: Cluster | None = None) -> None:
-        self._instance, self._rng, self._cluster = instance, rng, cluster
+    ``steps`` is the clock of the instance's processes, where that can be set.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        rng: random.Random,
+        cluster: Cluster | None = None,
+        steps: ClockSteps | None = None,
+    ) -> None:
+        self._instance, self._rng, self._cluster, self._steps = instance, rng, cluster, steps
         self._commands = {"worker": ("worker",), "web": ("web", "--port", str(instance.port))}
-        self._paused: dict[int, float] = {}
+        self._paused: dict[int, tuple[float, float]] = {}
         self._valkeys: list[subprocess.Popen[bytes]] = []
         self.struck: Counter[str] = Counter()
-        self._weights = {name: weight for name, weight in WEIGHTS.items() if name != "database" or cluster}
+        self.pauses_s: list[float] = []  # of those that lived to wake
+        there = {"database": cluster is not None, "clock": steps is not None}
+        self._weights = {name: weight for name, weight in WEIGHTS.items() if there.get(name, True)}
 
     @property
     def kills(self) -> int:
         """How often something was killed with SIGKILL."""
-        return sum(count for name, count in self.struck.items() if name not in {"pause", "flush"})
+        return sum(count for name, count in self.struck.items() if name not in {"pause", "flush", "clock"})
 
     def strike(self) -> str | None:
         """Do one thing and return its name; None when what was chosen is not there just now."""
@@ -62,6 +76,7 @@ class Havoc:
             "web": self.kill_web,
             "valkey": self.kill_valkey,
             "database": self.kill_database,
+            "clock": self.step_clock,
         }
         blow = blows.get(name)
         has_struck = self.kill_part(name) if blow is None else blow()
@@ -75,44 +90,57 @@ class Havoc:
         for name, words in self._commands.items():
             if self._instance.processes[name].poll() is not None:
                 self._instance.start(name, *words)
-        for pid, until in list(self._paused.items()):
+        for pid, (_, until) in list(self._paused.items()):
             if monotonic_s() >= until:
-                del self._paused[pid]
-                _signal(pid, signal.SIGCONT)
+                self._wake(pid)
 
     def calm(self) -> None:
-        """Wake everybody at once."""
-        for pid in self._paused:
-            _signal(pid, signal.SIGCONT)
-        self._paused.clear()
+        """Wake everybody as soon as they have slept past their lease: a pause cut short would prove nothing."""
+        while any(since + PAUSES_S[0] > monotonic_s() for since, _ in self._paused.values()):
+            time.sleep(0.05)
+        for pid in list(self._paused):
+            self._wake(pid)
+
+    def _wake(self, pid: int) -> None:
+        since, _ = self._paused.pop(pid)
+        if self.lives(pid) and _signal(pid, signal.SIGCONT):
+            self.pauses_s.append(monotonic_s() - since)
 
     def end(self) -> None:
-        """Wake everybody, and end the servers that were started here."""
-        self.calm()
+        """Wake everybody at once, and end the servers that were started here."""
+        for pid in list(self._paused):
+            self._wake(pid)
         for server in self._valkeys:
             server.terminate()
             server.wait()
 
-    def flush(self) -> None:
-        """Empty Valkey."""
+    def flush(self) -> bool:
+        """Empty Valkey; False when it does not answer."""
         try:
             Redis.from_url(self._instance.environ["PORTAL_REDIS_URL"]).flushall()
         except RedisError:
-            return
+            return False
         self.struck["flush"] += 1
+        return True
 
     def kill_part(self, part: str) -> bool:
-        """Kill one part of the worker; its supervisor starts it again."""
+        """Kill one part of the worker, unless it is asleep; its supervisor starts it again."""
         pid = self.parts().get(part)
-        return pid is not None and _signal(pid, signal.SIGKILL)
+        return pid is not None and pid not in self._paused and _signal(pid, signal.SIGKILL)
 
     def pause(self) -> bool:
         """Stop a part for longer than its lease."""
         pid = self.parts().get(self._rng.choice(("sms", "mail", "rest")))
         if pid is None or pid in self._paused:
             return False
-        self._paused[pid] = monotonic_s() + self._rng.uniform(*PAUSES_S)
+        now = monotonic_s()
+        self._paused[pid] = (now, now + self._rng.uniform(*PAUSES_S))
         return _signal(pid, signal.SIGSTOP)
+
+    def step_clock(self) -> bool:
+        """Set the clock an hour forward, or back again."""
+        assert self._steps is not None
+        return self._steps.strike()
 
     def kill_supervisor(self) -> bool:
         """Kill the worker's first process only; its parts notice, and end by themselves."""

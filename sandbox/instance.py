@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, Self
 from urllib.parse import urlsplit
 
@@ -24,6 +25,27 @@ from sandbox.world import World, free_port, start_valkey
 START_TIMEOUT_S = 120.0  # imports take a while on a busy machine with two cores
 STOP_TIMEOUT_S = 20.0
 STAFF_EMAIL = "desk@example.net"
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the program as an exception does, so that what it started is ended too.
+
+    Only where nobody has said otherwise, and only in the main thread, the one that may say so.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # asked once is enough: what cleans up is not to be cut short
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Instance:
@@ -58,6 +80,7 @@ class Instance:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._steer(self._anchor[1], 0.0)
         with ExitStack() as stack:
+            stack.enter_context(ended_in_order())
             redis_url = stack.enter_context(start_valkey(self.folder / "valkey"))
             stack.enter_context(self.world)
             self.world.set_portal(self.url)

@@ -31,7 +31,8 @@ class Verdict:
     """``doubled`` holds how many too many of each. ``mail_repeats`` are mails that came again with their Message-ID.
 
     A mail server that breaks off cannot be asked what it kept, so a mail is said again under the same Message-ID and
-    receivers drop the repeat (RFC 5322 3.6.4): mails are counted by Message-ID.
+    receivers drop the repeat (RFC 5322 3.6.4): mails are counted by Message-ID. ``unanswered_repeats`` are those of
+    them where the server had kept the mail and hung up without a word: nothing a sender does could tell.
     """
 
     expected: int
@@ -39,6 +40,7 @@ class Verdict:
     doubled: dict[Message, int] = field(default_factory=dict)
     extra: dict[Message, int] = field(default_factory=dict)
     mail_repeats: int = 0
+    unanswered_repeats: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -60,8 +62,11 @@ def judge(expected: Iterable[Message], entries: Iterable[Entry]) -> Verdict:
     wanted = set(expected)
     counted: Counter[Message] = Counter()
     seen_mails: set[tuple[str, str]] = set()
+    unanswered: Counter[str] = Counter()
     verdict = Verdict(len(wanted))
     for entry in entries:
+        if entry["event"] == "fault" and entry["kind"] == "mail_drop_after":
+            unanswered[entry["to"]] += 1
         message = came(entry)
         if message is None:
             continue
@@ -69,6 +74,9 @@ def judge(expected: Iterable[Message], entries: Iterable[Entry]) -> Verdict:
             name = (message.to, entry["id"])
             if name in seen_mails:
                 verdict.mail_repeats += 1
+                if unanswered[message.to]:
+                    unanswered[message.to] -= 1
+                    verdict.unanswered_repeats += 1
                 continue
             seen_mails.add(name)
         counted[message] += 1

@@ -26,3 +26,11 @@ def test_a_mail_with_the_same_message_id_is_a_repeat_and_with_another_a_double()
     assert judge(EXPECTED, [TEXT, LETTER, LETTER]).mail_repeats == 1
     assert judge(EXPECTED, [TEXT, LETTER, LETTER]).is_clean
     assert judge(EXPECTED, [TEXT, LETTER, {**LETTER, "id": "<2@x>"}]).doubled == {EXPECTED[1]: 1}
+
+
+def test_a_repeat_after_a_silent_hang_up_is_told_apart() -> None:
+    hung_up = {"event": "fault", "kind": "mail_drop_after", "to": "a@example.net"}
+
+    verdict = judge(EXPECTED, [TEXT, LETTER, hung_up, LETTER, LETTER])
+
+    assert (verdict.mail_repeats, verdict.unanswered_repeats) == (2, 1)
