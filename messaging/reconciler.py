@@ -128,6 +128,7 @@ def _told(row: Notification) -> Told:
         window=None if start is None or end is None else (start, end),
         promised_until=_instant(said.get("promised_until")),
         asked=bool(said.get("asked", False)),
+        zone=said.get("zone"),
     )
 
 

@@ -4,6 +4,8 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from messaging.chat_lines import plain_line
+from messaging.clock_words import clock_words, formats_of, span_words
+from messaging.segments import plain
 from tracking.deliveries import UNDER_WAY, Delivery, DeliveryStatus
 
 _EN: dict[str, str] = {
@@ -136,10 +138,9 @@ def what_of(delivery: Delivery, locale: str) -> str:
 
 
 def hours(start_at: datetime, end_at: datetime, zone: str, today: date, locale: str) -> str:
-    """Return ``10-12``, or ``10:30-12``, with the weekday before it on another day than ``today``."""
-    tz = ZoneInfo(zone)
-    start, end = start_at.astimezone(tz), end_at.astimezone(tz)
-    span = f"{_hour(start)}-{_hour(end)}"
+    """Return ``10:00 am-12:00 pm`` or ``10:00-12:00``, with the weekday before it on another day than ``today``."""
+    span = plain(span_words(start_at, end_at, zone, formats_of(locale, language_of(locale))))
+    start = start_at.astimezone(ZoneInfo(zone))
     return span if start.date() == today else f"{_day(start, locale)} {span}"
 
 
@@ -165,7 +166,8 @@ def status_text(delivery: Delivery, locale: str, now: datetime) -> str:
         return " ".join(part for part in (said, _before(delivery.stop.stops_before, locale)) if part)
     if delivery.status is DeliveryStatus.DELIVERED:
         at = (delivery.delivered_at or delivery.status_at).astimezone(ZoneInfo(delivery.zone))
-        when = f"{at:%H:%M}" if at.date() == today else f"{_day(at, locale)} {at:%H:%M}"
+        clock = plain(clock_words(at, delivery.zone, formats_of(locale, language_of(locale))))
+        when = clock if at.date() == today else f"{_day(at, locale)} {clock}"
         return reply_text("delivered", locale, what=what, when=when)
     if delivery.status in _ENDINGS:
         return reply_text(_ENDINGS[delivery.status], locale, what=what)
@@ -194,10 +196,6 @@ def _before(stops: int | None, locale: str) -> str:
     if stops == 0:
         return reply_text("next", locale)
     return reply_text("stops_one", locale) if stops == 1 else reply_text("stops_many", locale, count=stops)
-
-
-def _hour(at: datetime) -> str:
-    return f"{at:%H:%M}" if at.minute else f"{at.hour}"
 
 
 def _day(at: datetime, locale: str) -> str:

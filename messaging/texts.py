@@ -22,7 +22,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "templates" / "messages"
 # Every word a text may use. Staff choose from these, never more (DESIGN 6).
 WORDS = frozenset(
     {"company", "name", "day", "window", "expected", "soon", "turn", "reason", "failure", "question", "delivered_at"}
-    | {"driver", "reference", "support", "link", "text", "route", "stops", "start"}
+    | {"driver", "reference", "support", "link", "text", "route", "stops", "start", "correction"}
 )
 _WORD = re.compile(r"\(\(([a-z_]+)\)\)")
 _SPACES = re.compile(r"[ \t]{2,}")

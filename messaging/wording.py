@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton
 
+from messaging.clock_words import clock_words, formats_of
 from messaging.hours import QUESTION_HOURS
 from messaging.kinds import Channel, Kind
+from messaging.plan_facts import TAKEN_BACK
 from messaging.segments import folded
 from messaging.texts import language_of, put_in, small_words
 from tracking.deliveries import Delivery
@@ -53,18 +53,18 @@ class Voice:
 
     def __init__(self, locale: str, zone: str, channel: Channel) -> None:
         self.language = language_of(locale)
-        self._locale = _parsed(locale, self.language)
-        self._zone = ZoneInfo(zone)
+        self._locale = formats_of(locale, self.language)
+        self._zone = zone
         self._words = small_words(self.language)
         self.fold: Callable[[str], str] = folded if channel is Channel.SMS else str
 
-    def word(self, name: str, **values: str) -> str:
+    def word(self, name: str, /, **values: str) -> str:
         """Return a small word; an unknown one is empty."""
         return self.fold(put_in(self._words.get(name, ""), values))
 
     def clock(self, at: datetime) -> str:
-        """Return a local clock time, such as ``10:40`` or ``10:40 AM``."""
-        return self.fold(format_time(at.astimezone(self._zone), "short", locale=self._locale))
+        """Return a local clock time, such as ``10:40`` or ``10:40 am``, written as on the recipient's page."""
+        return self.fold(clock_words(at, self._zone, self._locale))
 
     def day(self, on: date, today: date) -> str:
         """Return ``today``, ``tomorrow, Thursday``, or ``on Thursday, March 5``."""
@@ -92,19 +92,13 @@ class Voice:
         return self.word("turn.one") if stops_before == 1 else self.word("turn.more", count=str(stops_before))
 
 
-def _parsed(locale: str, language: str) -> Locale:
-    """Return the locale for dates. Its language is that of the text, so that one message never mixes two."""
-    try:
-        found = Locale.parse(locale.replace("-", "_"))
-    except (ValueError, UnknownLocaleError):
-        return Locale.parse(language)
-    return found if found.language == language else Locale.parse(language)
-
-
 def speech_of(
-    delivery: Delivery, *, kind: Kind, channel: Channel, company: Company, link: str, now: datetime
+    delivery: Delivery, *, kind: Kind, channel: Channel, company: Company, link: str, now: datetime, occasion: str = ""
 ) -> Speech:
-    """Return the words about ``delivery`` (whole) as they are true ``now``, and what they state."""
+    """Return the words about ``delivery`` (whole) as they are true ``now``, and what they state.
+
+    ``occasion`` is the notification's: it says which text a correction takes back.
+    """
     voice = Voice(delivery.locale, delivery.zone, channel)
     window = delivery.window_start_at, delivery.window_end_at
     lo_at, hi_at = _expected(delivery)
@@ -128,7 +122,9 @@ def speech_of(
         "link": link,
         "text": "",
     }
+    words["correction"] = voice.word(_mistake(occasion), **words)
     said: dict[str, Any] = {
+        "zone": delivery.zone,
         "service_on": delivery.service_on.isoformat(),
         "window_start": window[0].isoformat(),
         "window_end": window[1].isoformat(),
@@ -138,6 +134,13 @@ def speech_of(
     if asks:
         said["asked"] = True
     return Speech(words, said)
+
+
+def _mistake(occasion: str) -> str:
+    """Return which small word a correction is: that of the kind it takes back, else that the times are others."""
+    if not occasion.startswith(TAKEN_BACK):
+        return "correction.times"
+    return f"correction.{occasion.removeprefix(TAKEN_BACK).partition('/')[0]}"
 
 
 def route_speech(route: Route, *, stops: int, locale: str, company: Company, link: str, driver_name: str) -> Speech:

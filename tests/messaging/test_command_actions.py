@@ -22,7 +22,7 @@ def test_status_tells_how_it_stands(session: Session) -> None:
     delivery = out(session, items="sofa", promise_lo_at=local("11:40"), promise_hi_at=local("12:20"))
     delivery.stop.stops_before = 3
     assert told(session, "status?").read_as is ReadAs.COMMAND
-    assert replies(session) == ["Juniper: sofa: on its way, expected 11:40-12:20. 3 stops before you."]
+    assert replies(session) == ["Juniper: sofa: on its way, expected 11:40 am-12:20 pm. 3 stops before you."]
     assert lines(session, delivery) == []
 
 
@@ -53,7 +53,7 @@ def test_status_carries_the_link_when_there_is_one(session: Session) -> None:
 def test_eta_of_tomorrow_names_the_day(session: Session) -> None:
     make_delivery(session, phone=PHONE, items="sofa")
     told(session, "ETA", at=local("11:00") - timedelta(days=1))
-    assert replies(session) == ["Juniper: sofa: planned for Thu 10-12."]
+    assert replies(session) == ["Juniper: sofa: planned for Thu 10:00 am-12:00 pm."]
 
 
 def test_a_note_reaches_the_delivery_and_the_driver(session: Session) -> None:

@@ -26,7 +26,9 @@ def two(session: Session) -> tuple[Delivery, Delivery]:
 def test_when_unsure_we_ask_back_and_say_nothing_to_a_driver(session: Session) -> None:
     sofa, lamp = two(session)
     told(session, "can you come later?")
-    assert replies(session) == ["Juniper: which delivery is this about? A sofa 10-12, or B lamp 14-16?"]
+    assert replies(session) == [
+        "Juniper: which delivery is this about? A sofa 10:00 am-12:00 pm, or B lamp 2:00-4:00 pm?"
+    ]
     assert lines(session, sofa) == lines(session, lamp) == []
     assert "can you come later?" in open_tasks(session)[0].reason
 

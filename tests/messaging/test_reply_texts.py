@@ -13,14 +13,14 @@ LONGEST = {
     "company": "Juniper & Sons Furniture",
     "contact": reply_text("contact", "en", reach="+442071838750"),
     "text": "x" * 60,
-    "choices": "A refrigerator with free.. Thu 10:30-12:30, or B washing machine with.. Thu 14:30-16:30",
+    "choices": "A refrigerator with free.. Thu 10:30 am-12:30 pm, or B washing machine with.. Thu 10:30 am-12:30 pm",
     "sentence": "This delivery was rated more than a day ago. Write to us if you want to add something.",
     "state": "refrigerator with free..: delivered Thu 10:30.",
     "minutes": 240,
     "stop": 120,
     "name": "Maximiliana",
     "what": "refrigerator with free..",
-    "when": "Thu 10:30-12:30",
+    "when": "Thu 10:30 am-12:30 pm",
     "count": 120,
     "reach": "+442071838750",
 }
@@ -56,7 +56,9 @@ def test_choices_are_lettered_with_their_hours(session: Session) -> None:
 
     sofa = make_delivery(session, items="sofa", window="10:00-12:30")
     lamp = make_delivery(session, items="", window="14:00-16:00")
-    assert choices_text([sofa, lamp], "en", local("08:00")) == "A sofa 10-12:30, or B Your delivery 14-16"
+    assert (
+        choices_text([sofa, lamp], "en", local("08:00")) == "A sofa 10:00 am-12:30 pm, or B Your delivery 2:00-4:00 pm"
+    )
 
 
 @pytest.mark.parametrize("status", list(DeliveryStatus))

@@ -10,8 +10,8 @@ WORST = {
     "company": "Juniper & Sons Fine Furniture",
     "name": "Maximiliano-Alexander",
     "day": {"en": "on Wednesday, September 30", "es": "el miercoles, 30 de septiembre"},
-    "window": {"en": "between 10:30 AM and 12:30 PM", "es": "entre las 10:30 a. m. y las 12:30 p. m."},
-    "expected": {"en": "between 10:30 AM and 12:30 PM", "es": "entre las 10:30 a. m. y las 12:30 p. m."},
+    "window": {"en": "between 10:30 am and 12:30 pm", "es": "entre las 10:30 a. m. y las 12:30 p. m."},
+    "expected": {"en": "between 10:30 am and 12:30 pm", "es": "entre las 10:30 a. m. y las 12:30 p. m."},
     "soon": {"en": "in about 15 minutes", "es": "en unos 15 minutos"},
     "turn": {"en": "12 stops before you", "es": "12 paradas antes de la suya"},
     "driver": "Maximiliano-Alexander",
@@ -21,7 +21,7 @@ WORST = {
     "link": "https://deliveries.juniper.example/t/" + "x" * 34,
     "route": "R" * 32,
     "stops": "120",
-    "start": "10:30 AM",
+    "start": "10:30 am",
     "text": "",
     "unsubscribe": "https://deliveries.juniper.example/u/" + "x" * 34,
 }
@@ -35,7 +35,9 @@ def worst_case(language: str) -> dict[str, str]:
         for prefix, key in (("reason", "cause"), ("failure", "failure"))
     }
     given = {name: value[language] if isinstance(value, dict) else value for name, value in WORST.items()}
-    return given | {name: folded(value) for name, value in longest.items()} | {"question": folded(words["question"])}
+    given |= {name: folded(value) for name, value in longest.items()} | {"question": folded(words["question"])}
+    corrections = [put_in(folded(value), given) for name, value in words.items() if name.startswith("correction.")]
+    return given | {"correction": max(corrections, key=len)}
 
 
 @pytest.mark.parametrize("language", sorted(languages()))

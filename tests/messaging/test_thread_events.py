@@ -80,7 +80,7 @@ def test_a_delay_is_told_with_its_reason_and_not_for_every_minute(session: Sessi
     promised(session, delivery, "11:20-12:05", local("10:30"))
     promised(session, delivery, "11:50-12:20", local("10:40"))
     promised(session, delivery, "11:55-12:25", local("10:50"))
-    assert bodies(session, delivery) == ["Delayed by traffic. Now expected 11:50-12:20."]
+    assert bodies(session, delivery) == ["Delayed by traffic. Now expected 11:50 am-12:20 pm."]
 
 
 def test_events_are_told_in_the_recipients_language_and_in_english_to_staff(session: Session) -> None:
