@@ -1,9 +1,7 @@
 """One ASGI application in two halves: streams and positions are asyncio, everything a person reads is Flask."""
 
-import asyncio
 import ipaddress
 import os
-import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
@@ -99,29 +97,12 @@ class PortalApp:
             if message["type"] == "lifespan.startup":
                 for half in halves:
                     await half.startup()
-                self._hang_up_on_signals()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 for half in halves:
                     await half.shutdown()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-    def _hang_up_on_signals(self) -> None:
-        """End the streams as soon as the server is told to stop: it waits for them (reference/live-page.md, trap 4)."""
-        live = self._live
-        if live is None:
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            previous = signal.getsignal(number)
-
-            def handle(got: int, frame: Any, previous: Any = previous) -> None:
-                loop.call_soon_threadsafe(live.closing.set)
-                if callable(previous):
-                    previous(got, frame)
-
-            signal.signal(number, handle)
 
 
 def _bridge(services: Services) -> Any:

@@ -5,28 +5,28 @@ the place of those with the same ids; the named events are ``place``, ``beat``, 
 ``renew`` (get a new ticket) and ``gone`` (``over``, ``closed`` or ``full``).
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import redis.asyncio
 import structlog
-from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import i18n, raw_http, tickets
+from portal.connections import GivingProtocol, giver_of
 from portal.driver.news import DriverTopic
-from portal.live_hub import Hub, read_fact
+from portal.live_hub import Hub
 from portal.live_links import require
+from portal.live_listening import Ear
 from portal.live_viewers import Viewer
+from portal.live_wheel import Wheel
 from portal.recipient.topic import RecipientTopic
+from portal.security import headers_without_pages
 from portal.services import Services
 from portal.staff.topics import ConversationTopic, FleetTopic, InboxTopic
 from portal.tickets import BadTicket
 from portal.topics import Topic
-from tracking.facts import CHANNEL, FLEET_CHANNEL
+from tracking.facts import Fact
 from tracking.links import Audience, ClosedLink, UnknownLink
 
 Scope = MutableMapping[str, Any]
@@ -42,25 +42,29 @@ TOPICS: dict[str, Callable[[str, str], Topic]] = {
     "conversation": ConversationTopic,
 }
 
-STREAM_HEADERS = [  # and those of every answer, which portal/asgi.py adds
+STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
+    (b"transfer-encoding", b"chunked"),
+    (b"connection", b"close"),
 ]
-LONGEST_WAIT_S = 5.0  # between attempts to reach a Redis that is away
-SILENCE_S = 5.0  # after this without a fact the subscription is checked
 
 log = structlog.get_logger()
 
 
 class LiveApp:
-    """Holds the streams of one process. ``closing`` is set when the process is told to stop: viewers are sent away."""
+    """Holds the streams of one process. It needs ``connections.GivingProtocol``: ``portal web`` serves with it."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._hub = Hub(services, TOPICS)
-        self.closing = asyncio.Event()
-        self.is_listening = asyncio.Event()
+        self._wheel = Wheel(services, self._hub)
+        self._ear = Ear(
+            services.settings.redis_url, took=self._take, took_fleet=self._hub.take_fleet, missed=self._resync
+        )
+        self.is_listening = self._ear.is_listening
+        headers = [*STREAM_HEADERS, *headers_without_pages(services.settings)]
+        self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in headers)
 
     @property
     def viewer_count(self) -> int:
@@ -70,41 +74,52 @@ class LiveApp:
     async def startup(self) -> None:
         """Listen for facts and begin to beat."""
         self._hub.start()
-        self._hub.spawn(self._listen())
-        self._hub.spawn(self._drain_when_closing())
+        self._hub.spawn(self._ear.listen())
+        self._hub.spawn(self._wheel.run())
 
     async def shutdown(self) -> None:
-        """Hang up on everybody and stop."""
-        self.closing.set()
+        """Tell everybody to come back a little later, hang up and stop."""
         await self._hub.stop()
+
+    def drain(self) -> None:
+        """Tell everybody to come back a little later, and hang up."""
+        self._hub.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request with a stream, or say why not."""
         if scope["method"] != "GET":
             await raw_http.write(send, raw_http.plain(405, "Not allowed.\n"))
             return
+        giver = giver_of(scope)
         try:
             viewer = await self._let_in(scope)
         except UnknownLink:
-            viewer, refusal = None, await self._unknown(scope)
+            refusal = await self._unknown(scope)
         except raw_http.BadForm:
-            viewer, refusal = None, raw_http.plain(400, "There are too many fields.\n")
+            refusal = raw_http.plain(400, "There are too many fields.\n")
         except ClosedLink:
-            viewer, refusal = None, raw_http.plain(410, "This link has ended.\n")
+            refusal = raw_http.plain(410, "This link has ended.\n")
         except BadTicket:
-            viewer, refusal = None, raw_http.plain(403, "This ticket has ended.\n")
+            refusal = raw_http.plain(403, "This ticket has ended.\n")
         except SQLAlchemyError as error:
             log.warning("stream not opened", error=type(error).__name__)
-            viewer, refusal = None, raw_http.plain(503, "Please try again.\n")
-        if viewer is None:
-            await raw_http.write(send, refusal)
+            refusal = raw_http.plain(503, "Please try again.\n")
+        else:
+            self._begin(viewer, giver)
             return
-        await self._stream(viewer, receive, send)
+        await raw_http.write(send, refusal)
+
+    def _begin(self, viewer: Viewer, giver: GivingProtocol | None) -> None:
+        if giver is None:
+            self._hub.leave(viewer)
+            raise RuntimeError("streams need portal web, whose server gives connections away")
+        if not giver.give_away(viewer, self._head):
+            self._hub.leave(viewer)  # gone while we looked who it is
 
     async def _let_in(self, scope: Scope) -> Viewer:
         """Return the viewer; raises ``UnknownLink``, ``ClosedLink``, ``BadTicket`` or what the record raises."""
         path: str = scope["path"]
-        query = raw_http.fields_of(scope["query_string"].decode("latin-1"))
+        query = raw_http.fields_of(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
         if path.startswith("/t/"):
             return await self._by_link(path.removeprefix("/t/").removesuffix("/live"), query.get("lang"))
         ticket = tickets.read(self._services, query.get("ticket", ""))
@@ -112,15 +127,23 @@ class LiveApp:
         if is_driver != ticket.topic.startswith("driver:"):
             raise BadTicket
         if is_driver:
-            await self._require_open(ticket.subject, Audience.DRIVER)
+            require(await self._hub.door.link(ticket.subject), Audience.DRIVER, self._services.clock.now())
             by = {"link_id": ticket.subject}
-        elif await self._hub.in_thread(self._hub.open_logins, {ticket.subject}):
+        elif await self._hub.in_thread(self._wheel.open_logins, {ticket.subject}):
             by = {"login_id": ticket.subject}
         else:
             raise BadTicket
         viewer = self._hub.join(ticket.topic, ticket.locale, ends_s=ticket.ends_s, **by)
         if viewer is None:
             raise UnknownLink
+        return viewer
+
+    async def _by_link(self, token: str, language: str | None) -> Viewer:
+        link_id = self._services.links.link_id(token, Audience.RECIPIENT)
+        link = require(await self._hub.door.link(link_id), Audience.RECIPIENT, self._services.clock.now())
+        chosen = language if language in i18n.languages() else link.locale
+        viewer = self._hub.join(f"recipient:{link.delivery_id}", chosen or link.locale, link_id=link_id)
+        assert viewer is not None
         return viewer
 
     async def _unknown(self, scope: Scope) -> raw_http.Answer:
@@ -131,76 +154,11 @@ class LiveApp:
             return raw_http.plain(429, "Please wait a minute.\n")
         return raw_http.plain(404, "Not found.\n")
 
-    async def _by_link(self, token: str, language: str | None) -> Viewer:
-        link_id = self._services.links.link_id(token, Audience.RECIPIENT)
-        delivery_id, locale = await self._require_open(link_id, Audience.RECIPIENT)
-        chosen = language if language in i18n.languages() else locale
-        viewer = self._hub.join(f"recipient:{delivery_id}", chosen or locale, link_id=link_id)
-        assert viewer is not None
-        return viewer
+    def _take(self, fact: Fact) -> None:
+        self._hub.take(fact)
+        if fact.get("kind") == "login":
+            self._hub.spawn(self._wheel.recheck([viewer for viewer in self._hub.viewers() if viewer.login_id]))
 
-    async def _require_open(self, link_id: str, audience: Audience) -> tuple[str, str]:
-        """Return the delivery and locale of a link that may be used."""
-        known = self._hub.links.kept(link_id)
-        links = [known] if known else await self._hub.in_thread(self._hub.links.read, [link_id])
-        self._hub.links.keep(links)
-        link = require(links, audience, self._services.clock.now())
-        return link.delivery_id or "", link.locale
-
-    async def _stream(self, viewer: Viewer, receive: Receive, send: Send) -> None:
-        watcher = asyncio.create_task(_hang_up_when_gone(viewer, receive))
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-            while (chunk := await viewer.next()) is not None:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except asyncio.CancelledError:
-            if not viewer.is_ending:
-                raise
-        finally:
-            self._hub.leave(viewer)
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
-
-    async def _drain_when_closing(self) -> None:
-        await self.closing.wait()
-        self._hub.drain()
-
-    async def _listen(self) -> None:
-        """Hear facts for as long as the process lives; after every gap everybody gets a snapshot."""
-        wait_s = 0.1
-        while True:
-            client = redis.asyncio.Redis.from_url(self._services.settings.redis_url, socket_connect_timeout=2)
-            try:
-                async with client.pubsub() as subscription:
-                    await subscription.subscribe(CHANNEL, FLEET_CHANNEL)
-                    wait_s = 0.1
-                    while True:
-                        self._hear(await subscription.get_message(timeout=SILENCE_S))
-            except (RedisError, OSError) as error:
-                self.is_listening.clear()
-                log.warning("facts not heard", error=type(error).__name__)
-            finally:
-                await client.aclose()
-            await asyncio.sleep(wait_s)
-            wait_s = min(LONGEST_WAIT_S, wait_s * 2)
-
-    def _hear(self, told: dict[str, Any] | None) -> None:
-        if told is None:
-            return
-        if told["type"] == "subscribe":  # also after redis-py reconnected by itself: facts may have been missed
-            self.is_listening.set()
-            self._hub.resync()
-        elif told["type"] == "message" and (fact := read_fact(told["data"])) is not None:
-            if told["channel"] == FLEET_CHANNEL.encode():
-                self._hub.take_fleet(fact)
-            else:
-                self._hub.take(fact)
-
-
-async def _hang_up_when_gone(viewer: Viewer, receive: Receive) -> None:
-    """Hear of a client that left; only who awaits ``receive`` does (reference/live-page.md, trap 5)."""
-    while (await receive())["type"] != "http.disconnect":
-        continue
-    viewer.hang_up()
+    def _resync(self) -> None:
+        self._hub.resync()
+        self._hub.spawn(self._wheel.recheck(self._hub.viewers()))

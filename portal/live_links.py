@@ -1,10 +1,12 @@
 """The links that streams were opened by: read off the loop, kept for a minute, dropped at once when one is revoked."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.services import Services
 from tracking.deliveries import Delivery
@@ -12,6 +14,7 @@ from tracking.links import Audience, ClosedLink, Link, UnknownLink
 
 KEPT_S = 60.0
 MOST_KEPT = 50_000
+MOST_AT_ONCE = 500  # ids in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class LinkBook:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._known: dict[str, KnownLink] = {}
+        self._dropped_s: dict[str, float] = {}
 
     def kept(self, link_id: str) -> KnownLink | None:
         """Return the row when it was read within the last minute (machine time)."""
@@ -51,36 +55,82 @@ class LinkBook:
         """Remember rows that were just read."""
         if len(self._known) > MOST_KEPT:
             self._known.clear()
-        self._known.update({link.id: link for link in links})
+        self._known.update({link.id: link for link in links if not self.is_outdated(link)})
 
     def drop(self, link_id: str) -> None:
         """Forget one: it was changed."""
         self._known.pop(link_id, None)
+        if len(self._dropped_s) > MOST_KEPT:
+            self._dropped_s.clear()
+        self._dropped_s[link_id] = self._services.clock.elapsed()
+
+    def is_outdated(self, link: KnownLink) -> bool:
+        """True when the link was changed after this was read."""
+        return self._dropped_s.get(link.id, float("-inf")) > link.read_s
 
     def read(self, link_ids: list[str]) -> list[KnownLink]:
         """Read rows anew, in a thread; unknown ids are left out."""
-        statement = select(Link, Delivery.locale).outerjoin(Delivery, Delivery.id == Link.delivery_id)
         read_s = self._services.clock.elapsed()
         with self._services.database.reading() as session:
-            rows = session.execute(statement.where(Link.id.in_(link_ids))).all()
+            rows = session.execute(_COLUMNS.where(Link.id.in_(link_ids))).all()
         return [
             KnownLink(
-                id=link.id,
-                audience=link.audience,
-                delivery_id=link.delivery_id,
-                route_id=link.route_id,
-                locale=locale or "",
-                expires_at=link.expires_at,
-                is_revoked=link.revoked_at is not None,
-                read_s=read_s,
+                link_id, audience, delivery_id, route_id, locale or "", expires_at, revoked_at is not None, read_s
             )
-            for link, locale in rows
+            for link_id, audience, delivery_id, route_id, expires_at, revoked_at, locale in rows
         ]
 
 
-def require(links: list[KnownLink], audience: Audience, now: datetime) -> KnownLink:
-    """Return the one link that was read; raises ``UnknownLink`` or ``ClosedLink``."""
-    if not links or links[0].audience is not audience:
+# Columns, not rows of the ORM: thousands are read when everybody comes back after a restart.
+_COLUMNS = select(
+    Link.id, Link.audience, Link.delivery_id, Link.route_id, Link.expires_at, Link.revoked_at, Delivery.locale
+).outerjoin(Delivery, Delivery.id == Link.delivery_id)
+
+
+class Door:
+    """Reads the links of who comes, many in one query: those who come while one is under way share the next."""
+
+    def __init__(self, links: LinkBook, in_thread: Callable[..., Awaitable[list[KnownLink]]]) -> None:
+        self._links = links
+        self._in_thread = in_thread
+        self._asked: dict[str, asyncio.Future[KnownLink | None]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def link(self, link_id: str) -> KnownLink | None:
+        """Return the row as it is in the record, or was within the last minute; None for an unknown id."""
+        if (known := self._links.kept(link_id)) is not None:
+            return known
+        answer = self._asked.get(link_id)
+        if answer is None:
+            answer = self._asked[link_id] = asyncio.get_running_loop().create_future()
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        return await asyncio.shield(answer)
+
+    async def _read(self) -> None:
+        try:
+            while self._asked:
+                asked = {link_id: self._asked.pop(link_id) for link_id in list(self._asked)[:MOST_AT_ONCE]}
+                try:
+                    found = {link.id: link for link in await self._in_thread(self._links.read, list(asked))}
+                except SQLAlchemyError as error:
+                    for answer in asked.values():
+                        answer.set_exception(error)
+                    continue
+                self._links.keep(found.values())
+                for link_id, answer in asked.items():
+                    link = found.get(link_id)
+                    if link is not None and self._links.is_outdated(link):
+                        self._asked[link_id] = answer
+                    else:
+                        answer.set_result(link)
+        finally:
+            self._reading = None
+
+
+def require(link: KnownLink | None, audience: Audience, now: datetime) -> KnownLink:
+    """Return the link that was read; raises ``UnknownLink`` or ``ClosedLink``."""
+    if link is None or link.audience is not audience:
         raise UnknownLink
-    links[0].require_open(now)
-    return links[0]
+    link.require_open(now)
+    return link

@@ -1,22 +1,25 @@
 """A room: everybody who watches the same topic in the same locale, and what they were shown last."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from portal.live_viewers import Viewer, message
+from portal.live_viewers import Viewer, chunk, message
 from portal.topics import Snapshot, Topic
 
-OVER = message("over", "gone")
+OVER = chunk(message("over", "gone"))
 
 
 def place_event(place: Any) -> bytes:
     """Return the named event that moves a truck on a map."""
-    return message(json.dumps(place, separators=(",", ":")), "place")
+    return chunk(message(json.dumps(place, separators=(",", ":")), "place"))
 
 
 class Room:
     """Renders nothing itself: the hub brings snapshots and facts, the room tells its viewers what is new to them."""
+
+    __slots__ = ("_place_facts", "is_busy", "is_dirty", "name", "newest", "rendered_s", "topic", "viewers", "waiting")
 
     def __init__(self, name: str, topic: Topic) -> None:
         self.name = name
@@ -47,29 +50,29 @@ class Room:
         known = set(before.fragments)
         fresh = [fragment for fragment in snapshot.fragments if fragment not in known]
         if fresh:
-            event = message("\n".join(fresh))
-            for viewer in self.viewers - self.waiting:
+            event = chunk(message("\n".join(fresh)))
+            for viewer in self._settled():
                 viewer.tell(event)
         if snapshot.place != before.place:
-            self._tell_place(self.viewers - self.waiting)
-        for viewer in self.waiting:
-            viewer.tell(message("\n".join(snapshot.fragments)))
-        if snapshot.has_place:
-            self._tell_place(self.waiting)
-        self.waiting.clear()
+            self.tell_place()
+        if self.waiting:
+            self._welcome(snapshot)
         if snapshot.is_over:
-            for viewer in self.viewers:
+            for viewer in list(self.viewers):
                 viewer.hang_up(OVER)
 
     def move(self, place: dict[str, Any] | None) -> bool:
-        """Pass a place on that came with a fact; True when the page has to be rendered anew for it."""
-        if not self.newest.has_place:
-            return False
+        """Keep a place that came with a fact, for ``tell_place``; True when the page has to be rendered anew for it."""
         self._place_facts += 1
         was_hidden, was_old = self.newest.place is None, self.newest.changes_at is None
         self.newest.place = place
-        self._tell_place(self.viewers - self.waiting)
         return was_hidden != (place is None) or was_old
+
+    def tell_place(self) -> None:
+        """Tell everybody who has had a snapshot where the truck is now."""
+        event = place_event(self.newest.place)
+        for viewer in self._settled():
+            viewer.tell_place("", event)
 
     def resync(self) -> None:
         """Let everybody have a full snapshot the next time."""
@@ -78,11 +81,20 @@ class Room:
     def beat(self, seen_at: str | None, now: datetime) -> bytes:
         """Return the heartbeat: with the truck's last sign of life and its age in seconds, where there is one."""
         if seen_at is None:
-            return message("1", "beat")
+            return chunk(message("1", "beat"))
         age_s = max(0, int((now - datetime.fromisoformat(seen_at)).total_seconds()))
-        return message(f"{seen_at} {age_s}", "beat")
+        return chunk(message(f"{seen_at} {age_s}", "beat"))
 
-    def _tell_place(self, viewers: set[Viewer]) -> None:
-        event = place_event(self.newest.place)
-        for viewer in viewers:
-            viewer.tell_place("", event)
+    def _settled(self) -> Iterable[Viewer]:
+        """Return who has had a snapshot: a copy, since a viewer may leave while it is told something."""
+        return list(self.viewers - self.waiting if self.waiting else self.viewers)
+
+    def _welcome(self, snapshot: Snapshot) -> None:
+        newcomers = list(self.waiting)
+        self.waiting.clear()
+        everything = chunk(message("\n".join(snapshot.fragments)))
+        place = place_event(snapshot.place) if snapshot.has_place else b""
+        for viewer in newcomers:
+            viewer.tell(everything)
+            if place:
+                viewer.tell_place("", place)

@@ -10,6 +10,7 @@ import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from portal.app import create_app
+from portal.connections import GivingProtocol
 from portal.ingest import IngestApp
 from portal.live import LiveApp
 from portal.services import Services
@@ -43,7 +44,9 @@ def serving(services: Services) -> Iterator[str]:
 
     port = urlsplit(services.settings.public_url).port
     assert port is not None
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, http=GivingProtocol, log_level="error", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -51,6 +54,5 @@ def serving(services: Services) -> Iterator[str]:
     try:
         yield services.settings.public_url
     finally:
-        live.closing.set()
         server.should_exit = True
         thread.join(PATIENCE_S)

@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from portal.connections import GivingProtocol
 from portal.live import LiveApp
 from portal.services import Services
 
@@ -112,7 +113,7 @@ async def live_server(services: Services) -> AsyncIterator[LiveServer]:
         if scope["type"] == "http":
             await app(scope, receive, send)
 
-    server = uvicorn.Server(uvicorn.Config(asgi, port=0, log_level="warning", lifespan="off", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(asgi, port=0, http=GivingProtocol, log_level="warning", lifespan="off"))
     server.install_signal_handlers = lambda: None
     await app.startup()
     task = asyncio.create_task(server.serve())
