@@ -6,7 +6,7 @@ Event-loop things (connections to Twilio and to the mail server) live as long as
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import structlog
@@ -47,10 +47,18 @@ SWEEP_LOCK_S = 15  # a killed sweep holds the others back no longer
 
 
 class Workshop:
-    """``runner`` owns the event loop; ``should_stop`` turns true when the process should come to an end."""
+    """``runner`` owns the event loop; ``should_stop`` turns true when the process should come to an end.
+
+    ``providers`` are ways out that are there already; the others are built from the settings when they are needed.
+    """
 
     def __init__(
-        self, services: Services, runner: asyncio.Runner, *, should_stop: Callable[[], bool] = lambda: False
+        self,
+        services: Services,
+        runner: asyncio.Runner,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        providers: Mapping[Channel, Provider] | None = None,
     ) -> None:
         self._services, self._runner, self._should_stop = services, runner, should_stop
         settings = services.settings
@@ -61,7 +69,7 @@ class Workshop:
         self._house = House(self._company, services.links, self._pepper, new_id)
         self._timing = Timing(settings.send_timeout_s, settings.lease_s, settings.settle_s)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"[:64]
-        self._providers: dict[Channel, Provider] = {}
+        self._providers: dict[Channel, Provider] = dict(providers or {})
 
     def sweep(self) -> None:
         """Do what is due and nobody was woken for; at once when another sweep is at it."""
@@ -201,7 +209,7 @@ class Workshop:
         mine = self._services
         now = mine.clock.now()
         with mine.database.writing() as session:
-            due, ambiguous = recover(session, mine.clock.elapsed(), lease_s=self._timing.lease_s)
+            due, ambiguous = recover(session, mine.clock.elapsed(), lease_s=self._timing.lease_s, now=now)
             for row in overdue(session, now=now):
                 self._expire(session, row)
         if due or ambiguous:
