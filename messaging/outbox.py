@@ -174,8 +174,8 @@ def overdue(session: Session, *, now: datetime, limit: int = MOST_CLAIMED) -> li
     return list(session.scalars(statement.order_by(Notification.useful_until).limit(limit)))
 
 
-def recover(session: Session, elapsed: float, *, lease_s: float) -> tuple[int, int]:
-    """Deal with leases that ran out: never posted is due again, the rest is ambiguous. Return how many of each.
+def recover(session: Session, elapsed: float, *, lease_s: float, now: datetime) -> tuple[int, int]:
+    """Deal with leases that ran out: never posted is due again, the rest is in doubt. Return how many of each.
 
     Rows that somebody is recording just now are left to them: two who lock many rows in different orders deadlock.
     A lease that lasts longer than leases do was written before the clock was set back: it begins anew. One that ran

@@ -9,12 +9,14 @@ import structlog
 from sqlalchemy import Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from messaging.doubts import DoubtEnded, end_doubt
 from messaging.fallback import after_failure
 from messaging.inserts import insert_once
 from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
 from tracking.storage import Base
 
 log = structlog.get_logger()
+_UNSURE = frozenset({NotificationStatus.SENDING, NotificationStatus.AMBIGUOUS})
 
 
 class Receipt(Base):
@@ -51,11 +53,20 @@ class Word:
     notification_id: str | None = None
 
 
-def record(session: Session, word: Word, *, now: datetime, ids: Callable[[], str], pepper: str) -> Notification | None:
+def record(
+    session: Session,
+    word: Word,
+    *,
+    now: datetime,
+    ids: Callable[[], str],
+    pepper: str,
+    elapsed: float | None = None,
+) -> Notification | None:
     """Keep what a provider said and fold it into the notification; return that when its status moved.
 
     A repeated word changes nothing, nor does one that comes too late: a terminal status never regresses, and an error
     code once known stays. A word may come before our own call has returned; it then brings the provider's id with it.
+    ``elapsed`` (machine seconds) is when it was heard by itself; None when we asked, which says nothing of the time.
     """
     notification = _find(session, word)
     is_new = insert_once(
@@ -68,7 +79,8 @@ def record(session: Session, word: Word, *, now: datetime, ids: Callable[[], str
         error_code=word.error_code,
         at=now,
     )
-    if not is_new or notification is None or word.status is None:
+    status = None if notification is None else _status(notification, word)
+    if not is_new or notification is None or status is None:
         return None
     if notification.provider_ref not in {None, word.provider_ref}:
         log.warning("receipt of another attempt", notification_id=notification.id, status=word.raw_status)
@@ -76,16 +88,28 @@ def record(session: Session, word: Word, *, now: datetime, ids: Callable[[], str
     columns: dict[str, Any] = {"provider": word.provider, "provider_ref": word.provider_ref}
     if notification.accepted_at is None:
         columns["accepted_at"] = now
-    if word.status in TERMINAL:
+    if status in TERMINAL:
         columns["final_at"] = now
+        if elapsed is not None and notification.posting_since is not None:
+            columns["took_s"] = max(0.0, elapsed - notification.posting_since)
     if word.error_code:
         columns |= {"error_code": word.error_code, "reason": word.reason}
-    if not advance(session, notification.id, word.status, **columns):
+    was_ambiguous = notification.status is NotificationStatus.AMBIGUOUS
+    if not advance(session, notification.id, status, **columns):
         return None
+    if was_ambiguous:
+        end_doubt(session, notification.id, DoubtEnded.RECEIPT, now=now)
     session.refresh(notification)
-    if word.status in {NotificationStatus.UNDELIVERED, NotificationStatus.FAILED}:
+    if status in {NotificationStatus.UNDELIVERED, NotificationStatus.FAILED}:
         after_failure(session, notification, now=now, ids=ids, pepper=pepper)
     return notification
+
+
+def _status(notification: Notification, word: Word) -> NotificationStatus | None:
+    """Return what a word means here. One nobody knows still proves that the provider has what we were unsure of."""
+    if word.status is None and word.notification_id == notification.id and notification.status in _UNSURE:
+        return NotificationStatus.ACCEPTED
+    return word.status
 
 
 def _find(session: Session, word: Word) -> Notification | None:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from messaging.channels.base import CannotLook, Handed, Outgoing, Provider
+from messaging.doubts import DoubtEnded, end_doubt
 from messaging.fallback import after_failure, list_lost
 from messaging.kinds import RULES, Channel, Promise
 from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
+from messaging.outbox import LEASE_SLACK_S, may_retry
 from messaging.preparing import House
 from messaging.sending import Timing
 from tracking.clocks import Clock
@@ -59,6 +61,7 @@ class Settler:
         self._database, self._provider, self._channel = database, provider, channel
         self._clock, self._house, self._timing = clock, house, timing
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+        self._is_silent = False
 
     async def run(self) -> Settled:
         """Look at what is ambiguous and due to be looked at, once."""
@@ -71,7 +74,7 @@ class Settler:
         statement = select(Notification).where(
             Notification.channel == self._channel,
             Notification.status == _S.AMBIGUOUS,
-            or_(Notification.retry_after.is_(None), Notification.retry_after <= self._clock.elapsed()),
+            may_retry(self._clock.elapsed()),
         )
         with self._database.reading() as session:
             return list(session.scalars(statement.order_by(Notification.posting_since).limit(MOST_A_RUN)))
@@ -79,10 +82,10 @@ class Settler:
     async def _settle(self, row: Notification, settled: Settled) -> None:
         async with self._at_once:
             try:
-                found: Sequence[Handed] | None = await self._look(row)
+                found: Sequence[Handed] | None = None if self._is_silent else await self._look(row)
             except CannotLook as error:
                 log.warning("provider could not be asked", notification_id=row.id, why=str(error))
-                found = None
+                self._is_silent, found = True, None  # the others of this run wait too, not one timeout each
         await asyncio.to_thread(self._conclude, row, found, settled)
 
     async def _look(self, row: Notification) -> Sequence[Handed]:
@@ -95,6 +98,7 @@ class Settler:
     def _conclude(self, row: Notification, found: Sequence[Handed] | None, settled: Settled) -> None:
         elapsed, now = self._clock.elapsed(), self._clock.now()
         with self._database.writing() as session:
+            is_open = row.id in self._locked(session, row)
             if found:
                 refs = [handed.provider_ref for handed in found]
                 owned = select(Notification.provider_ref).where(
@@ -103,26 +107,41 @@ class Settler:
                 taken = set(session.scalars(owned))
                 for handed in found:
                     if handed.provider_ref not in taken:
-                        self._accept(session, row, handed, now)
-                        settled.found += 1
+                        settled.found += self._accept(session, row, handed, now)
                         return
+            if not is_open:
+                return
             if found is None or elapsed < self._settled_at(row):
-                again = elapsed + LOOK_AGAIN_S if found is None else self._settled_at(row)
+                columns = self._waiting(row, is_asked=found is not None, elapsed=elapsed)
                 wait = update(Notification).where(Notification.id == row.id, Notification.status == _S.AMBIGUOUS)
-                session.execute(wait.values(retry_after=again).execution_options(synchronize_session=False))
+                session.execute(wait.values(**columns).execution_options(synchronize_session=False))
                 settled.waiting += 1
             elif RULES[row.kind].promise is Promise.PLANNED:
-                settled.resent += advance(
-                    session, row.id, _S.DUE, retry_after=None, lease_owner=None, lease_until=None, posting_since=None
-                )
-                log.warning("sent again after looking", notification_id=row.id, provider=self._provider.name)
+                fresh = {"retry_after": None, "lease_owner": None, "lease_until": None, "posting_since": None}
+                if advance(session, row.id, _S.DUE, **fresh):
+                    settled.resent += 1
+                    end_doubt(session, row.id, DoubtEnded.RESENT, now=now)
+                    log.warning("sent again after looking", notification_id=row.id, provider=self._provider.name)
             elif advance(session, row.id, _S.FAILED, reason="possibly lost", final_at=now):
                 settled.lost += 1
+                end_doubt(session, row.id, DoubtEnded.GIVEN_UP, now=now)
                 list_lost(session, row, now=now, ids=self._house.ids)
                 log.warning("possibly lost", notification_id=row.id, provider=self._provider.name)
 
-    def _accept(self, session: Session, row: Notification, handed: Handed, now: datetime) -> None:
-        advance(
+    def _locked(self, session: Session, row: Notification) -> set[str]:
+        """Lock the rows to this address that are in doubt, and return those still on the attempt that was looked up.
+
+        Two that settle at once would else adopt the same message, or take back a row that is being sent again.
+        """
+        doubted = select(Notification.id, Notification.attempt).where(
+            Notification.to_address == row.to_address, Notification.status == _S.AMBIGUOUS
+        )
+        found = session.execute(doubted.order_by(Notification.id).with_for_update()).all()
+        return {found_id for found_id, attempt in found if found_id != row.id or attempt == row.attempt}
+
+    def _accept(self, session: Session, row: Notification, handed: Handed, now: datetime) -> bool:
+        """Adopt what was found, also when the row has been given back meanwhile: else it would go out twice."""
+        is_adopted = advance(
             session,
             row.id,
             handed.status,
@@ -133,12 +152,27 @@ class Settler:
             reason="found at the provider",
             retry_after=None,
         )
+        if not is_adopted:
+            return False
+        end_doubt(session, row.id, DoubtEnded.FOUND, now=now)
         log.info("found at the provider", notification_id=row.id, provider=self._provider.name)
         if handed.status in {_S.UNDELIVERED, _S.FAILED}:
             current = session.get_one(Notification, row.id)
             after_failure(session, current, now=now, ids=self._house.ids, pepper=self._house.pepper)
+        return True
 
     def _settled_at(self, row: Notification) -> float:
         """Return the machine second from which a message that is not found counts as never taken."""
         last_byte = (row.posting_since or 0.0) + self._timing.send_timeout_s
         return max(row.lease_until or 0.0, last_byte) + self._timing.settle_s
+
+    def _waiting(self, row: Notification, *, is_asked: bool, elapsed: float) -> dict[str, float]:
+        """Return the columns of a row that waits: until it is settled, or until the provider can be asked.
+
+        A time further ahead than any wait was written before the clock was set back: the wait begins anew.
+        """
+        settled_at = self._settled_at(row)
+        timing = self._timing
+        if settled_at > elapsed + timing.lease_s + timing.send_timeout_s + timing.settle_s + LEASE_SLACK_S:
+            return {"retry_after": elapsed, "lease_until": elapsed, "posting_since": elapsed}
+        return {"retry_after": settled_at if is_asked else elapsed + LOOK_AGAIN_S}

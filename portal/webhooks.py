@@ -33,7 +33,8 @@ def status() -> Response:
         log.warning("unknown status", provider=twilio.NAME)
     with mine.database.writing() as session:
         pepper = pepper_of(mine.settings.secret_keys)
-        moved = receipts.record(session, word, now=mine.clock.now(), ids=new_id, pepper=pepper)
+        now, elapsed = mine.clock.now(), mine.clock.elapsed()
+        moved = receipts.record(session, word, now=now, ids=new_id, pepper=pepper, elapsed=elapsed)
     if moved is not None and moved.delivery_id is not None:
         publish(mine.redis, [delivery_changed(moved.delivery_id)])
         if moved.status in {NotificationStatus.UNDELIVERED, NotificationStatus.FAILED}:

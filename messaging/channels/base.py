@@ -8,6 +8,8 @@ from typing import Protocol
 from messaging.errors import MessagingError
 from messaging.notifications import NotificationStatus
 
+LATE = "lease"  # the code of a message whose turn came too late: its lease would not outlast the send
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -40,6 +42,7 @@ class Refused(MessagingError):
     """The provider did not take the message. ``permanent``: trying again cannot help.
 
     ``code`` is the provider's, ``retry_after_s`` its wish in seconds, ``opted_out`` that the person blocked us there.
+    ``is_down``: it is not this message but the provider, or our account there, that is in trouble.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Refused(MessagingError):
         retry_after_s: float | None = None,
         opted_out: bool = False,
         is_too_many: bool = False,
+        is_down: bool = False,
     ) -> None:
         super().__init__(reason)
         self.code = code
@@ -58,6 +62,7 @@ class Refused(MessagingError):
         self.retry_after_s = retry_after_s
         self.opted_out = opted_out
         self.is_too_many = is_too_many
+        self.is_down = is_down
 
 
 class OutcomeUnknown(MessagingError):

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -25,6 +26,7 @@ NAME = "smtp"
 NAMESPACE = uuid.UUID("6d1c0b52-9d1e-5c0e-9a55-0d6f2f2f7a11")  # ours, drawn once
 DEFAULT_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 HUNG_UP = "disconnected"
+CLOSING = 421  # RFC 5321: the server is not available, and hangs up
 CONNECTIONS = 8  # kept open and used side by side (our choice; providers allow some tens)
 
 
@@ -97,7 +99,10 @@ class SmtpMail:
 
     async def send(self, message: Outgoing) -> Handed:
         """Hand one mail over. Raises ``Refused`` or ``OutcomeUnknown``."""
-        content = self.build(message)
+        try:
+            content = self.build(message)
+        except (ValueError, HeaderParseError) as error:
+            raise Refused("address", "the address cannot be written to", permanent=True) from error
         async with self._room:
             server = self._kept()
             if server is None or not await self._is_handed(server, message, content):
@@ -179,7 +184,7 @@ class SmtpMail:
             await server.ehlo()
         except (aiosmtplib.SMTPException, OSError) as error:
             server.close()
-            raise Refused("connect", "the mail server could not be reached", permanent=False) from error
+            raise Refused("connect", "the mail server could not be reached", permanent=False, is_down=True) from error
         return server
 
     async def _envelope(self, server: aiosmtplib.SMTP, message: Outgoing) -> None:
@@ -191,7 +196,7 @@ class SmtpMail:
             raise _refusal(error.code) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             server.close()
-            raise Refused(HUNG_UP, "the mail server hung up", permanent=False) from error
+            raise Refused(HUNG_UP, "the mail server hung up", permanent=False, is_down=True) from error
 
     async def _data(self, server: aiosmtplib.SMTP, content: bytes) -> None:
         """Say the mail. A number is an answer; a silence or a broken line leaves open whether it was taken."""
@@ -219,4 +224,4 @@ def _refusal(code: int) -> Refused:
     ours = 500 <= code <= 504 or 530 <= code <= 539
     permanent = code >= 500 and not ours
     reason = "the mailbox does not take mail" if permanent else "the mail server asked us to wait"
-    return Refused(str(code), reason, permanent=permanent)
+    return Refused(str(code), reason, permanent=permanent, is_down=ours or code == CLOSING)

@@ -22,7 +22,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from messaging.channels.base import CannotLook, Handed, OutcomeUnknown, Outgoing, Refused
+from messaging.channels.base import LATE, CannotLook, Handed, OutcomeUnknown, Outgoing, Refused
 from messaging.notifications import NotificationStatus
 from messaging.receipts import Word
 
@@ -84,7 +84,7 @@ async def _still_in_time(*_: object) -> None:
     """
     begin_by = _begin_by.get()
     if begin_by is not None and asyncio.get_running_loop().time() > begin_by:
-        raise Refused("lease", "its turn came too late", permanent=False)
+        raise Refused(LATE, "its turn came too late", permanent=False)
 
 
 class WrongHost(TwilioException):  # type: ignore[misc]  # twilio ships no types
@@ -202,7 +202,7 @@ class TwilioSms:
         except (TwilioRestException, TwilioServiceException) as error:
             raise _refusal(int(error.status), str(error.code or "")) from error
         except (ClientConnectorError, ConnectionTimeoutError) as error:
-            raise Refused("connect", "Twilio could not be reached", permanent=False) from error
+            raise Refused("connect", "Twilio could not be reached", permanent=False, is_down=True) from error
         except (ClientError, TimeoutError, OSError, TwilioException, ValueError) as error:
             raise OutcomeUnknown(type(error).__name__) from error
         if not created.sid:
@@ -216,8 +216,8 @@ class TwilioSms:
             stream = await self._client.messages.stream_async(to=message.to, page_size=50, limit=MOST_LOOKED_AT)
             async for text in stream:
                 if text.date_created is not None and text.date_created < since - CLOCK_SKEW:
-                    break
-                if text.body == message.body and str(text.direction).startswith("outbound"):
+                    continue
+                if text.body == message.body and not str(text.direction).startswith("inbound"):
                     found.append(Handed(text.sid, STATUSES.get(str(text.status)) or _S.ACCEPTED))
         except (TwilioException, Refused, OutcomeUnknown, ClientError, TimeoutError, OSError, ValueError) as error:
             raise CannotLook(type(error).__name__) from error
@@ -242,7 +242,7 @@ def _refusal(status: int, code: str) -> Refused:
     """Return what a 4xx answer means: first by HTTP status, then by code (messaging.md 1.2)."""
     if status in _OUR_FAULT or status < 400:
         reason = "Twilio does not accept our account, key or address"
-        return Refused(code or str(status), reason, permanent=False, retry_after_s=OUR_FAULT_RETRY_S)
+        return Refused(code or str(status), reason, permanent=False, retry_after_s=OUR_FAULT_RETRY_S, is_down=True)
     if code == _QUEUE_FULL:
         return Refused(code, REASONS[code], permanent=False, is_too_many=True)
     reason = REASONS.get(code, "Twilio refused the text")

@@ -51,9 +51,9 @@ def test_a_lease_from_before_the_clock_was_set_back_begins_anew(database: Databa
         queued_id = queued(session)
         assert taken(session, 10_000.0) == [queued_id]
 
-        assert recover(session, 6_400.0, lease_s=LEASE_S) == (0, 0)
-        assert recover(session, 6_429.0, lease_s=LEASE_S) == (0, 0)
-        assert recover(session, 6_430.0, lease_s=LEASE_S) == (1, 0)
+        assert recover(session, 6_400.0, lease_s=LEASE_S, now=NOW) == (0, 0)
+        assert recover(session, 6_429.0, lease_s=LEASE_S, now=NOW) == (0, 0)
+        assert recover(session, 6_430.0, lease_s=LEASE_S, now=NOW) == (1, 0)
 
 
 def test_what_was_in_hand_when_the_clock_was_set_forward_settles_from_then_on(database: Database) -> None:
@@ -62,7 +62,7 @@ def test_what_was_in_hand_when_the_clock_was_set_forward_settles_from_then_on(da
         taken(session, 10_000.0)
         session.execute(update(Notification).values(posting_since=10_001.0))
 
-        assert recover(session, 13_600.0, lease_s=LEASE_S) == (0, 1)
+        assert recover(session, 13_600.0, lease_s=LEASE_S, now=NOW) == (0, 1)
         session.expire_all()
 
         row = session.get_one(Notification, queued_id)

@@ -191,8 +191,8 @@ def test_an_expired_lease_is_due_before_posting_and_ambiguous_after(database: Da
         mark_posting(session, [second], lease, 101.0)
 
     with database.writing() as session:
-        assert recover(session, 129.0, lease_s=30.0) == (0, 0)
-        assert recover(session, 130.0, lease_s=30.0) == (1, 1)
+        assert recover(session, 129.0, lease_s=30.0, now=NOON) == (0, 0)
+        assert recover(session, 130.0, lease_s=30.0, now=NOON) == (1, 1)
 
     with database.reading() as session:
         rows = {row.id: row.status for row in session.scalars(select(Notification))}

@@ -1,0 +1,149 @@
+"""Recording: what became of a send, written down; and what it says of the provider."""
+
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from messaging.breakers import Health
+from messaging.channels.base import LATE, Handed, OutcomeUnknown, Refused
+from messaging.consent import ConsentAction, contact_hash, note_consent
+from messaging.doubts import DoubtBegan, DoubtEnded, begin_doubts, end_doubt
+from messaging.fallback import after_failure
+from messaging.kinds import Kind
+from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
+from messaging.outbox import put_back
+from messaging.pacing import Bucket
+from messaging.preparing import House, Prepared
+from tracking.actors import SYSTEM
+from tracking.clocks import Clock
+from tracking.deliveries import Delivery
+
+log = structlog.get_logger()
+_S = NotificationStatus
+
+LONGEST_BACK_OFF_S = 300.0
+MOST_ATTEMPTS = 60  # with the longest back-off, about four hours (messaging.md 1.6)
+FIRST_LOOK_S = 2.0  # how long after an unknown outcome the provider is first asked
+
+
+@dataclass(slots=True)
+class Sent:
+    """What one run did."""
+
+    handed: int = 0
+    refused: int = 0
+    failed: int = 0
+    unknown: int = 0
+    moved: list[str] = field(default_factory=list)  # ids of deliveries whose messages changed
+
+    def add(self, other: "Sent") -> None:
+        """Count what ``other`` counted."""
+        self.handed += other.handed
+        self.refused += other.refused
+        self.failed += other.failed
+        self.unknown += other.unknown
+        self.moved += other.moved
+
+
+Outcome = Handed | Refused | OutcomeUnknown
+
+
+class Recorder:
+    """Writes down what became of sends. A receipt that was faster is never overwritten."""
+
+    def __init__(self, house: House, clock: Clock, provider: str, owner: str, bucket: Bucket | None) -> None:
+        self._house, self._clock, self._provider = house, clock, provider
+        self._owner, self._bucket = owner, bucket
+
+    def record(self, session: Session, one: Prepared, outcome: Outcome, sent: Sent) -> None:
+        """Record one outcome and count it."""
+        row = session.get_one(Notification, one.outgoing.reference)
+        if row.status is _S.AMBIGUOUS and not isinstance(outcome, OutcomeUnknown):
+            self._end_doubt(session, row, outcome)
+        if isinstance(outcome, Handed):
+            sent.handed += 1
+            self._handed(session, row, outcome)
+        elif isinstance(outcome, OutcomeUnknown):
+            sent.unknown += 1
+            log.warning("outcome unknown", notification_id=row.id, provider=self._provider, why=str(outcome))
+            look_at = self._clock.elapsed() + FIRST_LOOK_S
+            doubt = {"reason": str(outcome), "retry_after": look_at, "provider": self._provider}
+            if advance(session, row.id, _S.AMBIGUOUS, **doubt):
+                begin_doubts(session, [(row.id, row.channel)], DoubtBegan.NO_ANSWER, now=self._clock.now())
+        elif outcome.permanent or row.attempt >= MOST_ATTEMPTS:
+            sent.failed += 1
+            self._failed(session, row, outcome)
+        else:
+            sent.refused += 1
+            self._refused(session, row, outcome)
+        if row.delivery_id is not None:
+            sent.moved.append(row.delivery_id)
+
+    def _end_doubt(self, session: Session, row: Notification, outcome: Handed | Refused) -> None:
+        """The lease had run out before the answer came: it ends the doubt, unless it is only "not now"."""
+        if isinstance(outcome, Handed) or outcome.permanent:
+            end_doubt(session, row.id, DoubtEnded.ANSWERED, now=self._clock.now())
+
+    def _handed(self, session: Session, row: Notification, handed: Handed) -> None:
+        now = self._clock.now()
+        columns = {"provider": self._provider, "provider_ref": handed.provider_ref, "retry_after": None}
+        final_at = now if handed.status in TERMINAL else None
+        if not advance(session, row.id, handed.status, accepted_at=now, final_at=final_at, reason="", **columns):
+            adopt = update(Notification).where(Notification.id == row.id, Notification.provider_ref.is_(None))
+            session.execute(adopt.values(**columns).execution_options(synchronize_session=False))
+        if row.kind is Kind.DELIVERED and row.delivery_id is not None:
+            # Whether the question went with it is known only now: the plan may need a rating request.
+            dirty = update(Delivery).where(Delivery.id == row.delivery_id, Delivery.plan_dirty_at.is_(None))
+            session.execute(dirty.values(plan_dirty_at=now).execution_options(synchronize_session=False))
+
+    def _failed(self, session: Session, row: Notification, refused: Refused) -> None:
+        now = self._clock.now()
+        if refused.opted_out:
+            note_consent(
+                session,
+                contact=contact_hash(row.to_address or "", self._house.pepper),
+                channel=row.channel,
+                action=ConsentAction.OPT_OUT,
+                source="provider",
+                actor=SYSTEM,
+                now=now,
+                evidence=row.id,
+            )
+        columns = {"error_code": refused.code, "reason": str(refused), "provider": self._provider}
+        if advance(session, row.id, _S.FAILED, final_at=now, **columns):
+            session.refresh(row)
+            after_failure(session, row, now=now, ids=self._house.ids, pepper=self._house.pepper)
+
+    def _refused(self, session: Session, row: Notification, refused: Refused) -> None:
+        elapsed = self._clock.elapsed()
+        wished_s = refused.retry_after_s
+        wait_s = back_off_s(row.attempt, row.id) if wished_s is None else min(wished_s, LONGEST_BACK_OFF_S)
+        if refused.code == LATE:
+            wait_s = 0.0
+        if refused.is_too_many and self._bucket is not None:
+            self._bucket.stop_for(elapsed, wait_s)
+        put_back(
+            session,
+            row.id,
+            owner=self._owner,
+            retry_after=elapsed + wait_s,
+            error_code=refused.code,
+            reason=str(refused),
+        )
+
+
+def health_of(outcome: Outcome) -> tuple[Health, str]:
+    """Return what one outcome says of the provider, and why."""
+    if isinstance(outcome, OutcomeUnknown) or (isinstance(outcome, Refused) and outcome.is_down):
+        return Health.FAILS, str(outcome)
+    if isinstance(outcome, Refused) and outcome.code == LATE:
+        return Health.UNTOLD, ""
+    return Health.ANSWERS, ""
+
+
+def back_off_s(attempt: int, notification_id: str) -> float:
+    """Return how many seconds to wait after this attempt: doubling to five minutes, spread by the row's own id."""
+    spread = 0.5 + int(notification_id[:4], 16) / 0xFFFF / 2
+    return min(LONGEST_BACK_OFF_S, float(2 ** min(attempt, 10))) * spread
