@@ -38,7 +38,8 @@ class Conversation(Base):
 
     There is one thread a delivery, so its id is the delivery's.
     ``waiting_since`` is the time of the first recipient line that nobody on our side has answered.
-    ``taken_over_by`` and ``assigned_to`` are staff account ids.
+    ``taken_over_by`` and ``assigned_to`` are staff account ids. ``search_about`` is what its lines are found by besides
+    their own words (``search_index``).
     """
 
     __tablename__ = "conversations"
@@ -57,6 +58,7 @@ class Conversation(Base):
     taken_over_by: Mapped[str | None] = mapped_column(String(32))
     assigned_to: Mapped[str | None] = mapped_column(String(32))
     closed_at: Mapped[datetime | None]
+    search_about: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class ChatMessage(Base):
@@ -78,6 +80,7 @@ class ChatMessage(Base):
     seen_by_recipient_at: Mapped[datetime | None]
     seen_by_driver_at: Mapped[datetime | None]
     seen_by_staff_at: Mapped[datetime | None]
+    search_words: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class EmptyMessage(MessagingError):

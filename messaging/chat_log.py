@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from messaging.chat_lines import ChatMessage, Conversation, Origin, Voice
+from messaging.search_index import about_words, line_words
 from tracking.deliveries import load
 
 
@@ -38,6 +39,8 @@ def append(
     request_id: str | None,
 ) -> ChatMessage:
     """Add a line and count the version up."""
+    if not conversation.search_about:
+        conversation.search_about = about_words(load(session, conversation.delivery_id))
     line = ChatMessage(
         conversation_id=conversation.id,
         voice=voice,
@@ -48,6 +51,7 @@ def append(
         at=at,
         inbound_id=inbound_id,
         request_id=request_id,
+        search_words=line_words(voice, body, conversation.search_about),
     )
     session.add(line)
     conversation.version += 1
@@ -58,9 +62,9 @@ def append(
 
 def append_event(
     session: Session, conversation: Conversation, text: str, now: datetime, request_id: str | None = None
-) -> None:
-    """Add a line of the system."""
-    append(
+) -> int:
+    """Add a line of the system and return its id."""
+    line = append(
         session,
         conversation,
         voice=Voice.SYSTEM,
@@ -72,3 +76,4 @@ def append_event(
         inbound_id=None,
         request_id=request_id,
     )
+    return line.id

@@ -47,6 +47,7 @@ def move_line(
     withdraw(session, line.conversation_id, [line.id])
     line.voice, line.origin, line.is_internal = Voice.SYSTEM, Origin.SYSTEM, True
     line.actor_id, line.body = staff_id, "A message was moved to the thread it was meant for."
+    line.search_words = ""
     return moved
 
 

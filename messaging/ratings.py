@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -10,11 +11,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from messaging.case_facts import case_facts
 from messaging.cases import WORST_GOOD_SCORE, case_of, open_case
 from messaging.errors import MessagingError
+from messaging.fairness import Lateness, ScoreCause, cause_of
 from messaging.inserts import insert_once
 from messaging.kinds import Channel
 from messaging.rating_texts import MAX_COMMENT_LENGTH, ParsedRating, RatingReading, parse_rating, read_rating
 from tracking.deliveries import Delivery, DeliveryStatus, load, mark_plan_dirty
-from tracking.storage import Base
+from tracking.storage import Base, words
 
 __all__ = [
     "SOURCES",
@@ -35,7 +37,11 @@ RATE_WITHIN = timedelta(days=14)  # messaging.md 5.2: the link shows the rating 
 
 
 class Rating(Base):
-    """The rating that counts for a delivery: 1 to 5 and a comment."""
+    """The rating that counts for a delivery: 1 to 5 and a comment.
+
+    ``cause`` says whose score it is when it is not the driver's (``messaging.fairness``), ``cause_min`` by how many
+    minutes.
+    """
 
     __tablename__ = "ratings"
     __table_args__ = (CheckConstraint("score BETWEEN 1 AND 5", name="score"),)
@@ -45,7 +51,9 @@ class Rating(Base):
     comment: Mapped[str] = mapped_column(Text, default="")
     source: Mapped[str] = mapped_column(String(16))  # sms, page
     first_at: Mapped[datetime]
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
+    cause: Mapped[ScoreCause] = mapped_column(words(ScoreCause, "score_cause"), default=ScoreCause.OPEN)
+    cause_min: Mapped[int | None]
 
 
 class RatingWord(Base):
@@ -99,11 +107,11 @@ def rate(
     delivery = load(session, delivery_id)
     said = comment.strip()[:MAX_COMMENT_LENGTH]
     _require_rateable(delivery, now)
-    is_first = insert_once(
-        session, Rating, delivery_id=delivery_id, score=score, comment=said, source=source, first_at=now, at=now
-    )
+    cause, cause_min = cause_of(score, _times(delivery))
+    given = {"score": score, "comment": said, "source": source, "at": now, "cause": cause, "cause_min": cause_min}
+    is_first = insert_once(session, Rating, delivery_id=delivery_id, first_at=now, **given)
     if not is_first:
-        said = _replace(session, delivery_id, score, said, source, now)
+        said = _replace(session, delivery_id, given)
     session.add(RatingWord(delivery_id=delivery_id, score=score, comment=comment.strip(), source=source, at=now))
     session.flush()
     mark_plan_dirty(session, [delivery_id], now)
@@ -129,16 +137,27 @@ def _require_rateable(delivery: Delivery, now: datetime) -> None:
         raise CannotRate("This delivery was too long ago to be rated.")
 
 
-def _replace(session: Session, delivery_id: str, score: int, said: str, source: str, now: datetime) -> str:
+def _times(delivery: Delivery) -> Lateness:
+    route = delivery.stop.route
+    return Lateness(
+        window_end_at=delivery.window_end_at,
+        arrived_at=delivery.stop.arrived_at or delivery.arrived_at or delivery.delivered_at,
+        planned_start_at=route.planned_start_at,
+        started_at=route.started_at,
+    )
+
+
+def _replace(session: Session, delivery_id: str, given: dict[str, Any]) -> str:
     """Put the newer rating in place of the one before and return its words."""
     rating = session.get(Rating, delivery_id, with_for_update=True, populate_existing=True)
     assert rating is not None
-    if now - rating.first_at > CHANGE_WITHIN:
+    if given["at"] - rating.first_at > CHANGE_WITHIN:
         raise CannotRate("This delivery was rated more than a day ago. Write to us if you want to add something.")
-    if not said and score == rating.score:
-        said = rating.comment
-    rating.score, rating.comment, rating.source, rating.at = score, said, source, now
-    return said
+    if not given["comment"] and given["score"] == rating.score:
+        given["comment"] = rating.comment
+    for name, value in given.items():
+        setattr(rating, name, value)
+    return rating.comment
 
 
 def _case(

@@ -11,6 +11,7 @@ context.configure(
     target_metadata=Base.metadata,
     render_as_batch=True,
     compare_type=True,
+    include_name=migrations.env_tables.is_described,
     user_module_prefix="",
     transaction_per_migration=False,
 )

@@ -36,7 +36,11 @@ class AccountRefused(TrackingError):
 
 
 class StaffAccount(Base):
-    """One person of the company. ``session_epoch`` is counted up to end every session at once."""
+    """One person of the company. ``session_epoch`` is counted up to end every session at once.
+
+    ``totp_*`` belong to the second step of the login (``portal.second_step``): set up since, what its key is derived
+    from, and the last time step whose code was taken.
+    """
 
     __tablename__ = "staff_accounts"
 
@@ -48,6 +52,18 @@ class StaffAccount(Base):
     session_epoch: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    totp_nonce: Mapped[str | None] = mapped_column(String(32))
+    totp_since: Mapped[datetime | None]
+    totp_step: Mapped[int | None]
+
+
+class RecoveryCode(Base):
+    """A code that stands in once for a lost phone. Only the SHA-256 of it is kept; using it deletes the row."""
+
+    __tablename__ = "recovery_codes"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    staff_id: Mapped[str] = mapped_column(ForeignKey("staff_accounts.id"), index=True)
 
 
 class StaffSession(Base):
@@ -93,7 +109,10 @@ class AuditEntry(Base):
     """Who looked at, or changed, what. Ids only."""
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index("ix_audit_entries_subject", "subject_kind", "subject_id", "at"),)
+    __table_args__ = (
+        Index("ix_audit_entries_subject", "subject_kind", "subject_id", "at"),
+        Index("ix_audit_entries_actor", "actor_id", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     at: Mapped[datetime]

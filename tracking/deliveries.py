@@ -85,6 +85,8 @@ class Delivery(Base):
         Index("ix_deliveries_service_on", "service_on"),
         Index("ix_deliveries_plan_dirty_at", "plan_dirty_at"),
         Index("ix_deliveries_phone", "phone"),
+        Index("ix_deliveries_email", "email"),
+        Index("ix_deliveries_reference", "reference"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -7,8 +7,9 @@ from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from messaging.chat_lines import Voice
-from messaging.inbox import MAX_QUERY_LENGTH, QUEUES, InboxRow, Queue, inbox_counts
+from messaging.inbox import QUEUES, InboxRow, Queue, inbox_counts
 from messaging.inbox import inbox as conversations
+from messaging.search import MAX_QUERY_LENGTH
 from portal import accounts
 from portal.accounts import Role
 from portal.services import services

@@ -16,6 +16,7 @@ from messaging.conversations import ChatMessage, Conversation, Origin, Voice
 from messaging.kinds import RULES, Channel, Kind
 from messaging.notifications import Notification, NotificationStatus
 from messaging.ratings import Rating
+from messaging.search_index import about_words, line_words
 from tracking import custody, imports
 from tracking.actors import SYSTEM, Actor, ActorKind
 from tracking.custody import CustodyKind
@@ -330,6 +331,7 @@ class _Day:
                 created_at=self.now - timedelta(hours=3),
                 last_message_at=last_at,
                 waiting_since=None if waiting is None else self.now - waiting,
+                search_about=about_words(delivery),
             )
         )
         self.session.flush()
@@ -341,6 +343,7 @@ class _Day:
                     origin=Origin.SYSTEM if voice is Voice.SYSTEM else Origin.PAGE,
                     body=body,
                     at=self.now - timedelta(minutes=minutes),
+                    search_words=line_words(voice, body, about_words(delivery)),
                 )
             )
 
