@@ -21,7 +21,7 @@ from messaging.chat_lines import (
 from messaging.chat_log import append, append_event, locked
 from messaging.chat_states import ChatState, chat_state, driver_can_write, facts_of
 from messaging.inbox import InboxRow, inbox, inbox_counts
-from messaging.relay import carry, withdraw
+from messaging.relay import carry, withdraw, withdraw_told
 from messaging.support import assign, hand_back, join, settle, take_over
 from messaging.threads import ChatLine, Thread, thread
 from tracking.deliveries import load
@@ -114,13 +114,16 @@ def say(
     return line
 
 
-def note_event(session: Session, delivery_id: str, text: str, now: datetime, *, key: str | None = None) -> None:
-    """Add a line of the system: arrived, delivered, delayed with its reason. The same ``key`` is noted once only."""
+def note_event(session: Session, delivery_id: str, text: str, now: datetime, *, key: str | None = None) -> int | None:
+    """Add a line of the system and return its id: arrived, delivered, what was agreed.
+
+    The same ``key`` is noted once only: None when it was before.
+    """
     conversation = locked(session, delivery_id, now)
     request_id = f"{delivery_id}/{Voice.SYSTEM}/{key[:50]}" if key else None
     if request_id and session.scalar(select(ChatMessage.id).where(ChatMessage.request_id == request_id)) is not None:
-        return
-    append_event(session, conversation, clean_body(text), now, request_id)
+        return None
+    return append_event(session, conversation, clean_body(text), now, request_id)
 
 
 def mark_seen(session: Session, delivery_id: str, *, reader: Voice, now: datetime) -> bool:
@@ -148,6 +151,8 @@ def mark_seen(session: Session, delivery_id: str, *, reader: Voice, now: datetim
     mine = [line_id for line_id, voice in fresh if (voice is Voice.RECIPIENT) == (reader is Voice.DRIVER)]
     if reader is not Voice.SUPPORT:
         withdraw(session, delivery_id, mine)
+    if reader is Voice.DRIVER:
+        withdraw_told(session, delivery_id, [line_id for line_id, voice in fresh if voice is Voice.SYSTEM])
     return any(voice is not Voice.SYSTEM for _, voice in fresh)
 
 

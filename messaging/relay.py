@@ -1,6 +1,6 @@
 """The relay: carries a chat line by text or mail to where the other side is, from our number, so theirs stay hidden."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -12,6 +12,7 @@ from messaging.notifications import Notification, NotificationStatus, advance, d
 from messaging.outbox import queue
 from messaging.reply_texts import language_of
 from tracking.deliveries import Delivery
+from tracking.routes import RouteStatus
 
 # How long a line waits to be seen on the page before it goes out as a text (issue 5 part 5; the second is our choice).
 TO_DRIVER_AFTER = timedelta(minutes=2)
@@ -41,9 +42,45 @@ def carry(
     return _to_recipient(session, delivery, line, now, ids)
 
 
+def tell_driver(
+    session: Session, delivery: Delivery, line_id: int, text: str, now: datetime, ids: Callable[[], str]
+) -> str | None:
+    """Plan the text that tells the driver of a line of ours while the route is under way; None when it is not.
+
+    Like a recipient's line it waits two minutes to be seen on the page.
+    """
+    route = delivery.stop.route
+    if route.status is not RouteStatus.STARTED or not delivery.is_open:
+        return None
+    return queue(
+        session,
+        kind=Kind.CHAT,
+        channel=Channel.SMS,
+        subject=delivery.id,
+        occasion=_told_occasion(line_id),
+        delivery_id=delivery.id,
+        to_address=route.driver.phone,
+        locale=route.driver.locale,
+        context={"to": "driver", "author": "", "stop": delivery.stop.sequence, "text": plain_line(text)},
+        now=now,
+        due_at=now + TO_DRIVER_AFTER,
+        useful_until=now + USEFUL_TO_DRIVER,
+        ids=ids,
+    )
+
+
+def withdraw_told(session: Session, delivery_id: str, line_ids: Iterable[int]) -> int:
+    """Take back the texts that were to tell the driver of these lines of ours; return how many."""
+    occasions = [_told_occasion(line_id) for line_id in line_ids]
+    return _withdraw(session, [_key(delivery_id, Channel.SMS, occasion) for occasion in occasions])
+
+
 def withdraw(session: Session, delivery_id: str, line_ids: Iterable[int]) -> int:
     """Take back what is still due for these lines, because they were seen; return how many were taken back."""
-    keys = [key for line_id in line_ids for key in _keys(delivery_id, line_id)]
+    return _withdraw(session, [key for line_id in line_ids for key in _keys(delivery_id, line_id)])
+
+
+def _withdraw(session: Session, keys: Sequence[str]) -> int:
     if not keys:
         return 0
     statement = select(Notification.id).where(
@@ -74,14 +111,19 @@ def last_asked(session: Session, phone: str, since: datetime) -> str | None:
 
 
 def _keys(delivery_id: str, line_id: int) -> list[str]:
-    return [
-        dedupe_key(subject=delivery_id, kind=Kind.CHAT, channel=channel, occasion=_occasion(line_id))
-        for channel in Channel
-    ]
+    return [_key(delivery_id, channel, _occasion(line_id)) for channel in Channel]
+
+
+def _key(delivery_id: str, channel: Channel, occasion: str) -> str:
+    return dedupe_key(subject=delivery_id, kind=Kind.CHAT, channel=channel, occasion=occasion)
 
 
 def _occasion(line_id: int) -> str:
     return f"line-{line_id}"
+
+
+def _told_occasion(line_id: int) -> str:
+    return f"told-{line_id}"
 
 
 def _to_driver(

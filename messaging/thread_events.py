@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.reply_texts import hours, language_of
+from messaging.wish_texts import told
 from tracking.custody import CustodyKind, history
 from tracking.deliveries import Delivery, PromiseChange
 
@@ -82,7 +83,9 @@ def events_of(session: Session, delivery: Delivery, locale: str) -> list[ThreadE
 
 def in_language(sentence: str, locale: str) -> str:
     """Return one of our own kept sentences in the language of ``locale``; any other as it is."""
-    return _KEPT_ES.get(sentence, sentence) if language_of(locale) == "es" else sentence
+    if language_of(locale) == "es" and sentence in _KEPT_ES:
+        return _KEPT_ES[sentence]
+    return told(sentence, locale)
 
 
 def _custody(session: Session, delivery: Delivery, words: dict[str, str]) -> Iterator[ThreadEvent]:

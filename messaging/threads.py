@@ -155,13 +155,12 @@ def _shown(
 ) -> ChatLine:
     reader, seen_at = _first_reader(line)
     carrier = carriers.get(line.id)
-    is_for_recipient = line.voice is Voice.SYSTEM and audience is Voice.RECIPIENT
     return ChatLine(
         id=line.id,
         voice=line.voice,
         is_mine=line.voice is audience,
         author=_author(line, delivery, audience),
-        body=in_language(line.body, delivery.locale) if is_for_recipient else line.body,
+        body=in_language(line.body, _locale_of(audience, delivery)) if line.voice is Voice.SYSTEM else line.body,
         at=line.at,
         origin=line.origin,
         seen=_seen_sentence(reader, seen_at, delivery.zone),
@@ -173,6 +172,13 @@ def _shown(
         carried_status=carrier.status.value if carrier else None,
         assumed=assumed.get(line.inbound_id or "", ""),
     )
+
+
+def _locale_of(audience: Voice, delivery: Delivery) -> str:
+    """Return the reader's language; staff read English."""
+    if audience is Voice.RECIPIENT:
+        return delivery.locale
+    return delivery.stop.route.driver.locale if audience is Voice.DRIVER else "en"
 
 
 def _first_reader(line: ChatMessage) -> tuple[str | None, datetime | None]:
