@@ -63,6 +63,25 @@ def encoding_of(text: str) -> Encoding:
     return Encoding.GSM7 if all(sign in _BASIC or sign in _EXTENDED for sign in text) else Encoding.UCS2
 
 
+def forcing(text: str) -> tuple[str, ...]:
+    """Return the letters, each once, that make ``text`` travel as UCS-2; none when it is GSM-7."""
+    return tuple(dict.fromkeys(sign for sign in text if sign not in _BASIC and sign not in _EXTENDED))
+
+
+def width(text: str) -> int:
+    """Return how much room ``text`` takes: septets in GSM-7, else UTF-16 units."""
+    if encoding_of(text) is Encoding.GSM7:
+        return sum(2 if sign in _EXTENDED else 1 for sign in text)
+    return len(text.encode("utf-16-be")) // 2
+
+
+def room(encoding: Encoding, segments: int) -> int:
+    """Return how much fits into so many segments, in the unit of ``width``."""
+    if encoding is Encoding.GSM7:
+        return 160 if segments == 1 else 153 * segments
+    return 70 if segments == 1 else 67 * segments
+
+
 def segment_count(text: str) -> int:
     """Return how many segments ``text`` takes; an empty text takes one. Agrees with Twilio's own calculator."""
     if encoding_of(text) is Encoding.GSM7:

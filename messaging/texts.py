@@ -17,13 +17,11 @@ import css_inline
 from messaging.errors import MessagingError
 from messaging.kinds import Channel, Kind
 from messaging.segments import folded, plain
+from messaging.text_words import BY_NAME
 
 FOLDER = Path(__file__).resolve().parent.parent / "templates" / "messages"
 # Every word a text may use. Staff choose from these, never more (DESIGN 6).
-WORDS = frozenset(
-    {"company", "name", "day", "window", "expected", "soon", "turn", "reason", "failure", "question", "delivered_at"}
-    | {"driver", "reference", "support", "link", "text", "route", "stops", "start", "correction"}
-)
+WORDS = frozenset(BY_NAME)
 _WORD = re.compile(r"\(\(([a-z_]+)\)\)")
 _SPACES = re.compile(r"[ \t]{2,}")
 LINK = "((link))"
@@ -47,18 +45,57 @@ class Rendered:
     html: str
 
 
-def render(kind: Kind, channel: Channel, locale: str, context: Mapping[str, str]) -> Rendered:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text before its words are put in. ``subject`` is empty for SMS."""
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts in force: what staff edited, else what ships."""
+
+    edited: Mapping[tuple[Kind, Channel, str], Source]
+
+    def source(self, kind: Kind, channel: Channel, language: str) -> Source:
+        """Return the text of a kind in a language, or in English where that language has none."""
+        edited = self.edited.get((kind, channel, language))
+        if edited is not None:
+            return edited
+        if not has_own(kind, channel, language) and (kind, channel, "en") in self.edited:
+            return self.edited[kind, channel, "en"]
+        return shipped(kind, channel, language)
+
+
+SHIPPED = Texts({})
+
+
+def shipped(kind: Kind, channel: Channel, language: str) -> Source:
+    """Return the text that ships."""
+    if channel is Channel.SMS:
+        return Source("", template(kind, "sms.txt", language))
+    return Source(template(kind, "subject.txt", language), template(kind, "body.txt", language))
+
+
+def render(kind: Kind, channel: Channel, locale: str, context: Mapping[str, str], texts: Texts = SHIPPED) -> Rendered:
     """Return the text of ``kind`` in the language of ``locale``. ``context`` gives every word the text uses.
 
     Besides ``WORDS``, ``context["unsubscribe"]`` is the address behind a mail's unsubscribe line. Raises
     ``UnknownWord`` for a word that is not in ``context``.
     """
     language = language_of(locale)
+    return render_source(kind, channel, language, texts.source(kind, channel, language), context)
+
+
+def render_source(kind: Kind, channel: Channel, language: str, source: Source, context: Mapping[str, str]) -> Rendered:
+    """Return one text with its words put in, as ``render`` does."""
     if channel is Channel.SMS:
-        return Rendered("", plain(_tidy(put_in(folded(template(kind, "sms.txt", language)), context))), "")
-    subject = _tidy(put_in(template(kind, "subject.txt", language), context)).replace("\n", " ")
-    source = template(kind, "body.txt", language)
-    return Rendered(subject, _tidy(put_in(source, context)), _as_html(kind, source, subject, language, context))
+        return Rendered("", plain(_tidy(put_in(folded(source.body), context))), "")
+    subject = _tidy(put_in(source.subject, context)).replace("\n", " ")
+    html = _as_html(kind, source.body, subject, language, context)
+    return Rendered(subject, _tidy(put_in(source.body, context)), html)
 
 
 def put_in(text: str, context: Mapping[str, str]) -> str:
@@ -73,9 +110,14 @@ def put_in(text: str, context: Mapping[str, str]) -> str:
     return _WORD.sub(word, text)
 
 
+def words_in(text: str) -> list[str]:
+    """Return the words that ``text`` uses, in order, whether or not they exist."""
+    return list(_WORD.findall(text))
+
+
 def unknown_words(text: str) -> list[str]:
     """Return the words in ``text`` that do not exist, in order."""
-    return [found for found in _WORD.findall(text) if found not in WORDS]
+    return [found for found in words_in(text) if found not in WORDS]
 
 
 def language_of(locale: str) -> str:
@@ -88,6 +130,13 @@ def language_of(locale: str) -> str:
 def languages() -> frozenset[str]:
     """Return the languages that have their own words."""
     return frozenset({"en"} | {path.parent.name for path in FOLDER.glob("*/words.txt")})
+
+
+@cache
+def has_own(kind: Kind, channel: Channel, language: str) -> bool:
+    """Tell whether a language ships with a text of its own."""
+    name = "sms.txt" if channel is Channel.SMS else "body.txt"
+    return language == "en" or (FOLDER / kind.value / language / name).is_file()
 
 
 @cache

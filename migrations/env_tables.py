@@ -9,6 +9,7 @@ import messaging.conversations
 import messaging.doubts
 import messaging.house_rules
 import messaging.inbound
+import messaging.message_versions
 import messaging.notifications
 import messaging.provider_days
 import messaging.quick_replies
