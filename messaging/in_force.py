@@ -25,11 +25,14 @@ class InForce:
     texts: Texts = SHIPPED
 
 
+UNCHANGED = InForce()
+
+
 def in_force(session: Session) -> InForce:
     """Return what holds now. One query; where nothing was ever changed it finds no row."""
     kept = {part: version.content for part, version in newest(session).items() if version.content}
     if not kept:
-        return InForce()
+        return UNCHANGED
     rules = {kind: kept[rules_part(kind)] for kind in PLANNED_KINDS if rules_part(kind) in kept}
     texts: dict[tuple[Kind, Channel, str], Source] = {}
     for kind in Kind:

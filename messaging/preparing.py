@@ -5,7 +5,7 @@ as being posted. What may not go out leaves by the move that says why.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -16,7 +16,8 @@ from messaging.channels.base import Outgoing
 from messaging.chat_lines import ChatMessage, Conversation, Voice
 from messaging.consent import contact_hash, opted_out
 from messaging.fallback import after_failure
-from messaging.hours import CHAT_FREE_FOR, quiet_of
+from messaging.hours import CHAT_FREE_FOR
+from messaging.in_force import UNCHANGED, InForce, in_force
 from messaging.inbound_texts import InboundMessage, QuestionKind
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus, advance
@@ -26,6 +27,7 @@ from messaging.reconciler import subject_of
 from messaging.schedule import PLANNED_KINDS
 from messaging.segments import segment_count
 from messaging.texts import WORDS, render
+from messaging.trials import rendered_trial
 from messaging.wording import Company, Speech, route_speech, speech_of
 from tracking.clocks import Clock
 from tracking.deliveries import Delivery, load_many
@@ -47,12 +49,13 @@ REPLAN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What preparing needs to know of the company and its secrets."""
+    """What preparing needs to know of the company and its secrets. ``force`` is read anew for each batch."""
 
     company: Company
     links: LinkSigner
     pepper: str
     ids: Callable[[], str]
+    force: InForce = UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def prepare(
     rows = {row.id: row for row in still_mine(session, ids, owner)}
     deliveries = load_many(session, [row.delivery_id for row in rows.values() if row.delivery_id is not None])
     blocked = _blocked(session, list(rows.values()), house.pepper)
+    house = replace(house, force=in_force(session))
     prepared: list[Prepared] = []
     for notification_id in ids:
         row = rows.get(notification_id)
@@ -129,7 +133,10 @@ def _may_go(
     if delivery is not None and delivery.plan_dirty_at is not None and row.kind in PLANNED_KINDS:
         put_back(session, row.id, owner=owner, retry_after=elapsed + REPLAN_S)
         return False
-    released = _released(session, row, delivery, now)
+    if row.kind in PLANNED_KINDS and not house.force.rules.is_on(row.kind) and "is_wish" not in row.context:
+        put_back(session, row.id, owner=owner, retry_after=elapsed + REPLAN_S)  # the plan is about to withdraw it
+        return False
+    released = _released(session, row, delivery, house, now)
     if released > now:
         put_back(session, row.id, owner=owner, retry_after=None, due_at=released)
         return False
@@ -144,11 +151,11 @@ def _is_others_route(session: Session, row: Notification) -> bool:
     return bool(session.get_one(Route, row.route_id).driver_id != driver_id)
 
 
-def _released(session: Session, row: Notification, delivery: Delivery | None, now: datetime) -> datetime:
+def _released(session: Session, row: Notification, delivery: Delivery | None, house: House, now: datetime) -> datetime:
     """Return when quiet hours let a row out: ``now`` when they do not hold it."""
     if delivery is None:
         return now
-    quiet = quiet_of(row.kind, is_under_way=subject_of(session, delivery).is_under_way)
+    quiet = house.force.rules.quiet_of(row.kind, is_under_way=subject_of(session, delivery).is_under_way)
     if quiet is None or not quiet.holds(now, delivery.zone):
         return now
     if row.kind is Kind.CHAT and _wrote_lately(session, row, now):
@@ -175,7 +182,8 @@ def _written(session: Session, row: Notification, delivery: Delivery | None, hou
     speech, leave = _speech(session, row, delivery, house, now)
     given = {name: str(value) for name, value in row.context.items() if name in WORDS}
     words = {**speech.words, **given, "unsubscribe": leave}
-    text = render(row.kind, row.channel, row.locale, words)
+    trial = rendered_trial(row.channel, row.context)
+    text = trial or render(row.kind, row.channel, row.locale, words, house.force.texts)
     row.subject, row.body = text.subject, text.body
     row.segments = segment_count(text.body) if row.channel is Channel.SMS else 1
     row.context = {**row.context, "said": speech.said}
@@ -230,7 +238,15 @@ def _speech(
 
 
 def _spoken(row: Notification, delivery: Delivery, house: House, link: str, now: datetime) -> Speech:
-    return speech_of(delivery, kind=row.kind, channel=row.channel, company=house.company, link=link, now=now)
+    return speech_of(
+        delivery,
+        kind=row.kind,
+        channel=row.channel,
+        company=house.company,
+        link=link,
+        now=now,
+        occasion=row.occasion,
+    )
 
 
 def _route_speech(session: Session, row: Notification, house: House, now: datetime) -> Speech:

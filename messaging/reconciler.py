@@ -9,11 +9,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from messaging.contacts import contact_of
+from messaging.in_force import rules_in_force
 from messaging.inserts import insert_once
 from messaging.kinds import RULES, Channel, Kind
 from messaging.notifications import Notification, NotificationStatus, advance, dedupe_key
 from messaging.ratings import Rating
-from messaging.schedule import DEFAULT_RULES, PLANNED_KINDS, Rules, Subject, Told, Wanted, planned
+from messaging.schedule import PLANNED_KINDS, Rules, Subject, Told, Wanted, planned
+from messaging.search_index import keep_about
 from tracking.custody import CustodyEvent, CustodyKind
 from tracking.deliveries import Delivery, load
 
@@ -46,20 +48,23 @@ def reconcile(
     now: datetime,
     ids: Callable[[], str],
     pepper: str,
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules | None = None,
     done: Reconciled | None = None,
 ) -> Reconciled:
     """Bring the notifications of one delivery into line and clear the dirty mark it read, not a newer one.
 
-    Locks the delivery, so two reconcilers never work on the same one. Raises ``NotFound``.
+    Locks the delivery, so two reconcilers never work on the same one. Without ``rules`` those in force are read behind
+    the lock: who changes them marks the delivery afterwards. Raises ``NotFound``.
     """
     done = done or Reconciled()
     session.execute(select(Delivery.id).where(Delivery.id == delivery_id).with_for_update())
     delivery = load(session, delivery_id)
+    keep_about(session, delivery)
     mark = delivery.plan_dirty_at
     rows = of_delivery(session, delivery_id)
     subject = subject_of(session, delivery)
     contact = contact_of(session, delivery, pepper)
+    rules = rules or rules_in_force(session)
     wanted = planned(subject, rules=rules, contact=contact, told=told_by(rows), now=now)
     _apply(session, delivery, wanted, rows, now=now, ids=ids, done=done)
     if mark is not None:

@@ -13,9 +13,10 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from messaging.alarms import divert, look_for_silence, look_for_slowness
+from messaging.breakers import states
 from messaging.catching_up import catch_up
 from messaging.channels.base import Provider
-from messaging.channels.smtp import SmtpMail
 from messaging.channels.twilio import TwilioSms
 from messaging.consent import pepper_of
 from messaging.driver_links import plan_driver_links
@@ -27,10 +28,12 @@ from messaging.outbox import has_due, may_retry, overdue, recover
 from messaging.pacing import Bucket
 from messaging.preparing import LINK_LASTS, House
 from messaging.reconciler import Reconciled, dirty_deliveries, reconcile
+from messaging.replanning import spread
 from messaging.sending import Sender, Sent, Timing
 from messaging.settling import Settled, Settler
 from messaging.wording import Company
 from portal.services import Services
+from portal.ways_out import mails_out, texts_out
 from tracking.facts import delivery_changed, inbox_changed, publish
 from tracking.ids import new_id, new_link_id
 from tracking.links import Audience, recipient_link
@@ -70,6 +73,7 @@ class Workshop:
         self._timing = Timing(settings.send_timeout_s, settings.lease_s, settings.settle_s)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"[:64]
         self._providers: dict[Channel, Provider] = dict(providers or {})
+        self._was_open = True  # at the start too: whoever saw it open may be gone
 
     def sweep(self) -> None:
         """Do what is due and nobody was woken for; at once when another sweep is at it."""
@@ -79,6 +83,7 @@ class Workshop:
             return
         try:
             self._recover()
+            self._look_at_ways_out()
             self._wake_others()
             self._wake_for(self._plan())
         finally:
@@ -118,6 +123,8 @@ class Workshop:
         """Ask Twilio about texts whose receipts never came."""
         mine = self._services
         mine.wake.started("worker.catch_up")
+        with mine.database.writing() as session:
+            look_for_slowness(session, now=mine.clock.now(), elapsed=mine.clock.elapsed())
         moved = self._runner.run(self._catch_up())
         if moved:
             publish(mine.redis, [delivery_changed(delivery_id) for delivery_id in dict.fromkeys(moved)])
@@ -178,31 +185,9 @@ class Workshop:
     def _provider(self, channel: Channel) -> Provider:
         """Return the way out of a channel, made inside the running loop."""
         if channel not in self._providers:
-            self._providers[channel] = self._twilio() if channel is Channel.SMS else self._smtp()
+            mine = self._services
+            self._providers[channel] = texts_out(mine) if channel is Channel.SMS else mails_out(mine)
         return self._providers[channel]
-
-    def _twilio(self) -> TwilioSms:
-        settings = self._services.settings
-        return TwilioSms(
-            account_sid=settings.twilio_account_sid,
-            auth_token=settings.twilio_auth_tokens[-1],
-            sender=settings.sms_from,
-            messaging_service_sid=settings.twilio_messaging_service_sid,
-            public_url=settings.public_url,
-            api_url=settings.twilio_api_url,
-            send_timeout_s=settings.send_timeout_s,
-        )
-
-    def _smtp(self) -> SmtpMail:
-        settings = self._services.settings
-        return SmtpMail(
-            url=settings.smtp_url,
-            mail_from=settings.mail_from,
-            company_name=settings.company_name,
-            reply_to=settings.support_email,
-            send_timeout_s=settings.send_timeout_s,
-            clock=self._services.clock,
-        )
 
     def _recover(self) -> None:
         """Deal with leases that ran out and with what is of no use any more."""
@@ -214,6 +199,23 @@ class Workshop:
                 self._expire(session, row)
         if due or ambiguous:
             log.warning("leases ran out", due=due, ambiguous=ambiguous)
+
+    def _look_at_ways_out(self) -> None:
+        """Where texts rest, let what is happening now go as mail; tell staff when nothing gets out, or does again."""
+        mine = self._services
+        with mine.database.reading() as session:
+            is_open = any(state.is_open for state in states(session).values())
+        if not is_open and not self._was_open:
+            return
+        self._was_open = is_open
+        now = mine.clock.now()
+        with mine.database.writing() as session:
+            diverted = divert(session, now=now, ids=new_id, pepper=self._pepper)
+            has_changed = look_for_silence(session, now=now, ids=new_id)
+        if diverted:
+            log.warning("texts rest: mails instead", count=diverted)
+        if has_changed:
+            publish(mine.redis, [inbox_changed()])
 
     def _expire(self, session: Session, row: Notification) -> None:
         now = self._services.clock.now()
@@ -229,6 +231,7 @@ class Workshop:
         """Reconcile dirty deliveries, a few in each transaction, and send drivers their links."""
         mine = self._services
         done = Reconciled()
+        spread(mine.database, mine.clock.now(), should_stop=self._should_stop)
         with mine.database.reading() as session:
             dirty = dirty_deliveries(session, MOST_PLANS)
         until = mine.clock.elapsed() + PLAN_FOR_S
