@@ -87,8 +87,9 @@ def read_inbound(inbound_id: str) -> None:
 
 
 def learn_history() -> None:
-    """Learn from completed routes, and forget what is too old. It takes minutes: a process of its own runs it."""
+    """Do the night's work: compare, learn, forget. It takes minutes: a process of its own runs it."""
     services = build(read_settings(os.environ))
+    nightly.compare_day(services)
     nightly.learn_history(services)
     nightly.forget(services, should_stop=_stopping.is_set)
 

@@ -31,8 +31,8 @@ AT_ONCE = 5
 class Teller(Protocol):
     """A provider that can say how one of its messages fares."""
 
-    async def tell(self, provider_ref: str) -> Word:
-        """Return the provider's word on one message. Raises ``CannotLook``."""
+    async def tell(self, provider_ref: str) -> Word | None:
+        """Return the provider's word on one message; None when it has none. Raises ``CannotLook``."""
 
 
 async def catch_up(*, database: Database, provider: Teller, clock: Clock, house: House) -> list[str]:

@@ -1,7 +1,7 @@
 """When a channel failed for good: the other one by itself, and a staff task when there is none left (DESIGN 6)."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,7 +16,6 @@ from tracking.deliveries import load
 
 _S = NotificationStatus
 _DEAD = frozenset({_S.UNDELIVERED, _S.FAILED, _S.SUPPRESSED, _S.EXPIRED})
-USEFUL_AT_LEAST = timedelta(hours=12)  # for what has no end of its own (our choice)
 
 
 def after_failure(
@@ -32,27 +31,39 @@ def after_failure(
         _list(session, failed, now=now, ids=ids)
         return None
     other = _other(session, failed)
-    if failed.channel is Channel.SMS and other is None and _is_useful(failed, now):
-        email = contact_of(session, load(session, failed.delivery_id), pepper).email
-        if email is not None and failed.context.get("to") != "driver":
-            return queue(
-                session,
-                kind=failed.kind,
-                channel=Channel.EMAIL,
-                subject=failed.dedupe_key.partition("/")[0],
-                occasion=failed.occasion,
-                delivery_id=failed.delivery_id,
-                to_address=email,
-                locale=failed.locale,
-                context={name: value for name, value in failed.context.items() if name != "said"},
-                now=now,
-                ids=ids,
-                useful_until=failed.useful_until,
-                instead_of=failed.id,
-            )
+    if other is None and _is_useful(failed, now):
+        mail_id = mail_instead(session, failed, now=now, ids=ids, pepper=pepper)
+        if mail_id is not None:
+            return mail_id
     if (other is None or other.status in _DEAD) and failed.status is not _S.SUPPRESSED:
         _list(session, failed, now=now, ids=ids)
     return None
+
+
+def mail_instead(
+    session: Session, row: Notification, *, now: datetime, ids: Callable[[], str], pepper: str
+) -> str | None:
+    """Queue the words of a text as a mail and return its id; None where no address may be used, or it is there."""
+    if row.channel is not Channel.SMS or row.delivery_id is None or row.context.get("to") == "driver":
+        return None
+    email = contact_of(session, load(session, row.delivery_id), pepper).email
+    if email is None:
+        return None
+    return queue(
+        session,
+        kind=row.kind,
+        channel=Channel.EMAIL,
+        subject=row.dedupe_key.partition("/")[0],
+        occasion=row.occasion,
+        delivery_id=row.delivery_id,
+        to_address=email,
+        locale=row.locale,
+        context={name: value for name, value in row.context.items() if name != "said"},
+        now=now,
+        ids=ids,
+        useful_until=row.useful_until,
+        instead_of=row.id,
+    )
 
 
 def list_lost(session: Session, lost: Notification, *, now: datetime, ids: Callable[[], str]) -> None:

@@ -1,5 +1,9 @@
-"""The night's work: learn from completed routes, and forget what is old. It takes minutes, in a process of its own."""
+"""The night's work: compare yesterday with the provider, learn from completed routes, forget what is old.
 
+It takes minutes, in a process of its own.
+"""
+
+import asyncio
 from collections.abc import Callable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -8,9 +12,16 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from messaging.channels.base import CannotLook
+from messaging.consent import pepper_of
+from messaging.kinds import Channel
+from messaging.provider_days import Compared, DayReader, yesterday
 from portal.services import Services
+from portal.ways_out import texts_out
 from tracking.completed import are_tapped, completed_runs
 from tracking.eta_learned import write_history
+from tracking.facts import delivery_changed, inbox_changed, publish
+from tracking.ids import new_id
 from tracking.learning import learn
 from tracking.retention import forget_old
 
@@ -54,6 +65,30 @@ def learn_history(services: Services) -> int:
             write_history(session, history, runs=len(runs), now=now)
     log.info("history learned", runs=len(runs))
     return len(runs)
+
+
+def compare_day(services: Services, on: date | None = None) -> Compared | None:
+    """Compare a day (UTC; yesterday when none is given) with Twilio's list; None when Twilio could not be asked."""
+    mine = services
+
+    async def compare() -> Compared:
+        provider = texts_out(mine)
+        try:
+            pepper = pepper_of(mine.settings.secret_keys)
+            reader = DayReader(database=mine.database, provider=provider, clock=mine.clock, ids=new_id, pepper=pepper)
+            return await reader.compare(on or yesterday(mine.clock))
+        finally:
+            await provider.close()
+
+    try:
+        compared = asyncio.run(compare())
+    except CannotLook as error:
+        log.error("day not compared with the provider", why=str(error))
+        return None
+    publish(mine.redis, [inbox_changed(), *(delivery_changed(moved) for moved in dict.fromkeys(compared.moved))])
+    if compared.adopted:
+        mine.wake.send(Channel.EMAIL)
+    return compared
 
 
 def forget(services: Services, *, should_stop: Callable[[], bool] = lambda: False) -> int:

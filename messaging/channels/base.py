@@ -73,6 +73,20 @@ class CannotLook(MessagingError):
     """The provider could not be asked just now what it has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One message as the provider lists it. ``status`` is what its word means here; None says nothing."""
+
+    provider_ref: str
+    to: str
+    body: str
+    raw_status: str
+    status: NotificationStatus | None
+    error_code: str
+    reason: str
+    created_at: datetime | None
+
+
 class Provider(Protocol):
     """A way out. ``name`` is kept with each row, so that an outcome is looked up where the message went."""
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextvars import ContextVar
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from messaging.channels.base import LATE, CannotLook, Handed, OutcomeUnknown, Outgoing, Refused
+from messaging.channels.base import LATE, CannotLook, Handed, Listed, OutcomeUnknown, Outgoing, Refused
 from messaging.notifications import NotificationStatus
 from messaging.receipts import Word
 
@@ -72,6 +72,9 @@ _QUEUE_FULL = "21611"
 # Our fault, not the message's: the account or its keys. It must not cost the messages, so they wait.
 _OUR_FAULT = frozenset({401, 403, 404})
 OUR_FAULT_RETRY_S = 60.0
+PAGE_SIZE = 500  # of a day's list; Twilio allows 1,000
+NOT_FOUND = 404
+_CANNOT = (TwilioException, Refused, OutcomeUnknown, ClientError, TimeoutError, OSError, ValueError)
 
 
 _begin_by: ContextVar[float | None] = ContextVar("begin_by", default=None)
@@ -181,6 +184,7 @@ class TwilioSms:
         self._http = BoundHttpClient(api_url or REAL_URL, send_timeout_s)
         self._client = Client(account_sid, auth_token, http_client=self._http)
         self._callback = f"{public_url}/webhooks/twilio/status"
+        self._service, self._number = messaging_service_sid, sender
         if messaging_service_sid:
             self._sender = {"messaging_service_sid": messaging_service_sid}
         else:
@@ -219,23 +223,65 @@ class TwilioSms:
                     continue
                 if text.body == message.body and not str(text.direction).startswith("inbound"):
                     found.append(Handed(text.sid, STATUSES.get(str(text.status)) or _S.ACCEPTED))
-        except (TwilioException, Refused, OutcomeUnknown, ClientError, TimeoutError, OSError, ValueError) as error:
+        except _CANNOT as error:
             raise CannotLook(type(error).__name__) from error
         return found[::-1]
 
-    async def tell(self, provider_ref: str) -> Word:
-        """Return Twilio's word on one message. Raises ``CannotLook``."""
+    async def tell(self, provider_ref: str) -> Word | None:
+        """Return Twilio's word on one message; None when it has no such message. Raises ``CannotLook``."""
         try:
-            text = await self._client.messages(provider_ref).fetch_async()
-        except (TwilioException, Refused, OutcomeUnknown, ClientError, TimeoutError, OSError, ValueError) as error:
+            text = _listed(await self._client.messages(provider_ref).fetch_async())
+        except TwilioRestException as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise CannotLook(str(error.code or error.status)) from error
+        except _CANNOT as error:
             raise CannotLook(type(error).__name__) from error
-        code = "" if text.error_code is None else str(text.error_code)
-        raw = str(text.status)
-        return Word(NAME, provider_ref, raw, STATUSES.get(raw), code, REASONS.get(code, ""))
+        return Word(NAME, provider_ref, text.raw_status, text.status, text.error_code, text.reason)
+
+    async def day(self, on: date) -> AsyncIterator[Listed]:
+        """Yield the texts our sender sent on a day (UTC, as Twilio counts), page by page. Raises ``CannotLook``.
+
+        The next day is asked for too: a text made late is sent after midnight.
+        """
+        filters: dict[str, Any] = {} if self._service else {"from_": self._number}
+        begin = datetime.combine(on, time(0), UTC)
+        try:
+            stream = await self._client.messages.stream_async(
+                date_sent_after=begin, date_sent_before=begin + timedelta(days=1), page_size=PAGE_SIZE, **filters
+            )
+            async for text in stream:
+                day = text.date_created or text.date_sent
+                is_other = self._service is not None and text.messaging_service_sid != self._service
+                if is_other or str(text.direction).startswith("inbound") or (day is not None and day.date() != on):
+                    continue
+                yield _listed(text)
+        except _CANNOT as error:
+            raise CannotLook(type(error).__name__) from error
+
+    async def redact(self, provider_ref: str, *, is_whole: bool) -> None:
+        """Empty a message's body, or delete it. One that is gone already is well. Raises ``CannotLook``."""
+        message = self._client.messages(provider_ref)
+        try:
+            if is_whole:
+                await message.delete_async()
+            else:
+                await message.update_async(body="")
+        except TwilioRestException as error:
+            if error.status != NOT_FOUND:
+                raise CannotLook(str(error.code or error.status)) from error
+        except _CANNOT as error:
+            raise CannotLook(type(error).__name__) from error
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()
+
+
+def _listed(text: Any) -> Listed:
+    code, raw = "" if text.error_code is None else str(text.error_code), str(text.status)
+    reason = REASONS.get(code, "")
+    return Listed(text.sid, str(text.to), text.body or "", raw, STATUSES.get(raw), code, reason, text.date_created)
 
 
 def _refusal(status: int, code: str) -> Refused:

@@ -1,0 +1,32 @@
+"""The ways out as this instance is set up: Twilio for texts, a mail server for mails. Build them in a running loop."""
+
+from messaging.channels.smtp import SmtpMail
+from messaging.channels.twilio import TwilioSms
+from portal.services import Services
+
+
+def texts_out(services: Services) -> TwilioSms:
+    """Return the way out for texts."""
+    settings = services.settings
+    return TwilioSms(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_tokens[-1],
+        sender=settings.sms_from,
+        messaging_service_sid=settings.twilio_messaging_service_sid,
+        public_url=settings.public_url,
+        api_url=settings.twilio_api_url,
+        send_timeout_s=settings.send_timeout_s,
+    )
+
+
+def mails_out(services: Services) -> SmtpMail:
+    """Return the way out for mails."""
+    settings = services.settings
+    return SmtpMail(
+        url=settings.smtp_url,
+        mail_from=settings.mail_from,
+        company_name=settings.company_name,
+        reply_to=settings.support_email,
+        send_timeout_s=settings.send_timeout_s,
+        clock=services.clock,
+    )
