@@ -1,5 +1,6 @@
 """A server around the three halves a driver's phone talks to, in a thread of the test."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,13 @@ from portal.live import LiveApp
 from portal.services import Services
 
 PATIENCE_S = 10.0
+
+
+def at_free_port(environ: dict[str, str]) -> dict[str, str]:
+    """Return the environment with its public address at a port of this machine that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return {**environ, "PORTAL_PUBLIC_URL": f"http://127.0.0.1:{probe.getsockname()[1]}"}
 
 
 @contextmanager

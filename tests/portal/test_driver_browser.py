@@ -1,6 +1,5 @@
 """The driver's page on a phone: position, photo, signature and messages, in Chromium under the real CSP."""
 
-import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -19,7 +18,7 @@ from tests.browser import open_browser
 from tests.builders import make_delivery, make_route, make_stop
 from tests.conftest import NOON
 from tests.not_run import leave_out
-from tests.portal.driver_phone import serving
+from tests.portal.driver_phone import at_free_port, serving
 from tracking import links
 from tracking.deliveries import Delivery, DeliveryStatus
 from tracking.facts import chat_changed, publish, route_changed
@@ -47,9 +46,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:
     """The usual environment at a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return {**environ, "PORTAL_PUBLIC_URL": f"http://127.0.0.1:{probe.getsockname()[1]}"}
+    return at_free_port(environ)
 
 
 @pytest.fixture

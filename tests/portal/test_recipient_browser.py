@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from messaging.conversations import Origin, Voice, say
 from portal.services import Services
 from tests.browser import open_browser
 from tests.not_run import leave_out
-from tests.portal.driver_phone import serving
+from tests.portal.driver_phone import at_free_port, serving
 from tests.portal.recipient_day import NOW, link_of, on_the_way, token_of
 from tracking import facts
 from tracking.clocks import SetClock
@@ -51,9 +50,7 @@ def clock() -> SetClock:
 @pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:
     """The usual environment at a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return {**environ, "PORTAL_PUBLIC_URL": f"http://127.0.0.1:{probe.getsockname()[1]}"}
+    return at_free_port(environ)
 
 
 @pytest.fixture
