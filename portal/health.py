@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from messaging.cases import Case, CaseStatus, Task
 from messaging.notifications import Notification
+from portal.message_figures import add_message_figures
 from portal.migrating import is_current
 from portal.services import Services, services
 from tracking.deliveries import Delivery
@@ -60,6 +61,7 @@ def metrics() -> ResponseReturnValue:
         waiting.labels("cases").set(session.scalar(cases) or 0)
         tasks = select(func.count()).select_from(Task).where(Task.resolved_at.is_(None))
         waiting.labels("tasks").set(session.scalar(tasks) or 0)
+        add_message_figures(registry, session)
     for part, age in beat_ages(mine).items():
         beats.labels(part).set(-1.0 if age is None else age)
     return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")

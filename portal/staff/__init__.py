@@ -9,8 +9,12 @@ from portal.staff import imports as imports
 from portal.staff import inbox as inbox
 from portal.staff import live as live
 from portal.staff import login as login
+from portal.staff import message_rules as message_rules
+from portal.staff import messages as messages
 from portal.staff import people as people
 from portal.staff import routes as routes
 from portal.staff import tasks as tasks
 from portal.staff import today as today
+from portal.staff import ways_out as ways_out
+from portal.staff import wishes as wishes
 from portal.staff.shell import blueprint as blueprint
