@@ -8,6 +8,7 @@ from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from messaging.chat_lines import ChatMessage, Voice
+from messaging.wishes import wishes_in_force
 from portal.driver.stop_views import ChatMark, DeliveryView, StopView, stop_view
 from tracking.deliveries import Delivery, deliveries_of_route
 from tracking.driver_day import UNDO_WITHIN
@@ -156,6 +157,7 @@ def load_day(session: Session, route_id: str, now: datetime) -> DayView:
         raise NotFound("route", route_id)
     rows = deliveries_of_route(session, route_id)
     chats = _chats(session, [row.id for row in rows])
+    wishes = wishes_in_force(session, [row.id for row in rows])
     by_stop: dict[str, list[Delivery]] = {}
     for row in rows:
         by_stop.setdefault(row.stop_id, []).append(row)
@@ -173,7 +175,9 @@ def load_day(session: Session, route_id: str, now: datetime) -> DayView:
         finished_at=route.finished_at,
         status=route.status,
         plan_version=route.plan_version,
-        stops=tuple(stop_view(number, here, chats, now) for number, here in enumerate(by_stop.values(), start=1)),
+        stops=tuple(
+            stop_view(number, here, chats, wishes, now) for number, here in enumerate(by_stop.values(), start=1)
+        ),
     )
 
 

@@ -68,6 +68,7 @@ def version_of(day: DayView) -> str:
         shown.extend((stop.id, stop.address))
         for found in stop.deliveries:
             shown.extend((found.id, found.status, found.note, found.instructions, found.items))
+            shown.extend((found.wish, str(found.is_agreed)))
             shown.extend((found.name, str(found.not_loaded_reason), str(found.window_start_at)))
     return _digest(shown)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from messaging.wish_texts import wish_words
+from messaging.wishes import Wish, WishKind, WishStatus
 from tracking.deliveries import UNDER_WAY, Delivery, DeliveryStatus
 from tracking.driver_day import UNDO_WITHIN
 
@@ -20,7 +22,10 @@ class ChatMark:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """One recipient's goods as the driver may see them: a first name and an initial, never a number."""
+    """One recipient's goods as the driver may see them: a first name and an initial, never a number.
+
+    ``wish`` is what somebody who will not be home asked for, in the driver's words; it holds when ``is_agreed``.
+    """
 
     id: str
     stop_id: str
@@ -30,6 +35,8 @@ class DeliveryView:
     items: str
     instructions: str
     note: str
+    wish: str
+    is_agreed: bool
     status: str
     window_start_at: datetime
     window_end_at: datetime
@@ -152,8 +159,10 @@ def short_name(name: str) -> str:
     return f"{parts[0]} {parts[-1][0]}." if len(parts) > 1 else name.strip()
 
 
-def stop_view(number: int, here: list[Delivery], chats: dict[str, ChatMark], now: datetime) -> StopView:
-    """Return the view of one stop from its deliveries, loaded whole; ``chats`` by delivery id."""
+def stop_view(
+    number: int, here: list[Delivery], chats: dict[str, ChatMark], wishes: dict[str, Wish], now: datetime
+) -> StopView:
+    """Return the view of one stop from its deliveries, loaded whole; ``chats`` and ``wishes`` by delivery id."""
     stop = here[0].stop
     return StopView(
         id=stop.id,
@@ -162,12 +171,15 @@ def stop_view(number: int, here: list[Delivery], chats: dict[str, ChatMark], now
         lat=stop.lat,
         lon=stop.lon,
         eta_at=stop.eta_at,
-        deliveries=tuple(_delivery_view(row, number, chats.get(row.id, ChatMark()), now) for row in here),
+        deliveries=tuple(
+            _delivery_view(row, number, chats.get(row.id, ChatMark()), wishes.get(row.id), now) for row in here
+        ),
     )
 
 
-def _delivery_view(row: Delivery, stop_number: int, chat: ChatMark, now: datetime) -> DeliveryView:
+def _delivery_view(row: Delivery, stop_number: int, chat: ChatMark, wish: Wish | None, now: datetime) -> DeliveryView:
     is_done = row.status in _DONE
+    is_told = wish is not None and row.is_open and wish.kind is not WishKind.OTHER_DAY
     return DeliveryView(
         id=row.id,
         stop_id=row.stop_id,
@@ -177,6 +189,8 @@ def _delivery_view(row: Delivery, stop_number: int, chat: ChatMark, now: datetim
         items=row.items,
         instructions=row.instructions,
         note=row.recipient_note,
+        wish=wish_words(wish, row.stop.route.driver.locale) if wish and is_told else "",
+        is_agreed=wish is not None and wish.status is WishStatus.ACCEPTED,
         status=row.status,
         window_start_at=row.window_start_at,
         window_end_at=row.window_end_at,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from messaging.conversations import Thread, Voice, thread
 from messaging.ratings import Rating
 from portal.i18n import Tongue, tongue
+from portal.recipient.away import Away, read_away
 from portal.recipient.chat_words import Said, said, state_sentence
 from portal.recipient.phases import UNDER_WAY, Phase, phase_of
 from portal.recipient.steps import Step, steps_of
@@ -81,6 +82,7 @@ class RecipientView:
     is_full: bool
     can_rate: bool
     can_note: bool
+    away: Away
 
     @property
     def is_finished(self) -> bool:
@@ -102,7 +104,7 @@ class RecipientView:
         """What the page's parts depend on; the page is fetched anew when it changes."""
         pictures = "".join(picture.id[:4] for picture in self.pictures)
         marks = (self.phase.value, self.place is not None, self.chat_is_open, self.is_full, pictures, self.score)
-        return "-".join(str(mark) for mark in marks)
+        return "-".join(str(mark) for mark in (*marks, self.away.mark))
 
 
 def read_view(
@@ -117,7 +119,8 @@ def read_view(
         session, delivery_id, audience=Voice.RECIPIENT, now=now, contact=contact, driver_is_moving=seen.is_driving
     )
     proofs = _proofs(session, delivery)
-    return _view(delivery, speak, seen, talk, proofs, session.get(Rating, delivery_id), contact, now, locale)
+    away = read_away(session, delivery, phase_of(delivery, now), locale or delivery.locale, now)
+    return _view(delivery, speak, seen, talk, proofs, session.get(Rating, delivery_id), away, contact, now, locale)
 
 
 def _view(
@@ -127,6 +130,7 @@ def _view(
     talk: Thread,
     proofs: list[Proof],
     rating: Rating | None,
+    away: Away,
     contact: str,
     now: datetime,
     locale: str | None,
@@ -168,6 +172,7 @@ def _view(
         is_full=is_full,
         can_rate=delivery.status is DeliveryStatus.DELIVERED,
         can_note=delivery.is_open and phase is not Phase.ARRIVED,
+        away=away,
     )
 
 

@@ -15,6 +15,7 @@ from portal.staff import people as people
 from portal.staff import routes as routes
 from portal.staff import tasks as tasks
 from portal.staff import today as today
+from portal.staff import wishes as wishes
 from portal.staff import ways_out as ways_out
 from portal.staff import wishes as wishes
 from portal.staff.shell import blueprint as blueprint

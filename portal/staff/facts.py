@@ -12,6 +12,7 @@ from messaging.ratings import Rating
 from portal import accounts
 from portal.staff import words
 from portal.staff.lateness import Lateness, lateness
+from portal.staff.wish_views import WishView, wish_of
 from portal.staff.words import Badge
 from tracking.actors import ActorKind
 from tracking.custody import CustodyEvent, history
@@ -92,6 +93,7 @@ class Facts:
     items: str
     instructions: str
     note: str
+    wish: WishView | None
     not_loaded: str
     failure: str
     phone: str
@@ -140,6 +142,7 @@ def facts_of(session: Session, delivery: Delivery, now: datetime) -> Facts:
         items=delivery.items,
         instructions=delivery.instructions,
         note=delivery.recipient_note,
+        wish=wish_of(session, delivery, now),
         not_loaded=delivery.not_loaded_reason or "",
         failure=_failure(delivery),
         phone=delivery.phone or "",

@@ -11,12 +11,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from messaging.cases import Task, open_tasks, resolve_task
+from messaging.cases import Task, TaskKind, open_tasks, resolve_task
 from messaging.inbound import InboundMessage
 from portal.accounts import Role
 from portal.services import services
 from portal.staff import words
 from portal.staff.shell import blueprint, done, me, note_view, refused, requires
+from portal.staff.wish_views import WishView, wish_of
 from portal.staff.words import Badge
 from tracking.deliveries import Delivery
 from tracking.facts import inbox_changed, publish
@@ -42,6 +43,7 @@ class TaskRow:
     email: str
     delivery_href: str
     talk_href: str
+    wish: WishView | None = None
 
 
 @blueprint.get("/tasks")
@@ -96,7 +98,16 @@ def _rows() -> list[TaskRow]:
         found = open_tasks(session)
         deliveries = _deliveries(session, found)
         said = _said(session, found)
-    return [_row(task, deliveries, said, mine.clock.now()) for task in found]
+        wishes = _wishes(session, found, deliveries, mine.clock.now())
+    return [_row(task, deliveries, said, wishes, mine.clock.now()) for task in found]
+
+
+def _wishes(
+    session: Session, found: list[Task], deliveries: Mapping[str, Delivery], now: datetime
+) -> dict[str, WishView]:
+    asked = [deliveries[task.delivery_id] for task in found if task.kind is TaskKind.WISH and task.delivery_id]
+    views = {delivery.id: wish_of(session, delivery, now) for delivery in asked}
+    return {delivery_id: view for delivery_id, view in views.items() if view is not None}
 
 
 def _deliveries(session: Session, found: list[Task]) -> dict[str, Delivery]:
@@ -109,7 +120,13 @@ def _said(session: Session, found: list[Task]) -> dict[str, InboundMessage]:
     return {row.id: row for row in session.scalars(select(InboundMessage).where(InboundMessage.id.in_(ids)))}
 
 
-def _row(task: Task, deliveries: Mapping[str, Delivery], said: Mapping[str, InboundMessage], now: datetime) -> TaskRow:
+def _row(
+    task: Task,
+    deliveries: Mapping[str, Delivery],
+    said: Mapping[str, InboundMessage],
+    wishes: Mapping[str, WishView],
+    now: datetime,
+) -> TaskRow:
     delivery = deliveries.get(task.delivery_id or "")
     inbound = said.get(task.inbound_id or "")
     return TaskRow(
@@ -127,6 +144,7 @@ def _row(task: Task, deliveries: Mapping[str, Delivery], said: Mapping[str, Inbo
         email=(delivery.email or "") if delivery else "",
         delivery_href=f"/staff/deliveries/{delivery.id}" if delivery else "",
         talk_href=f"/staff/conversations/{delivery.id}" if delivery else "",
+        wish=wishes.get(task.delivery_id or "") if task.kind is TaskKind.WISH else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Wishes: who asks, who decides, who is told, and what follows."""
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -214,7 +215,7 @@ def test_what_is_not_possible_now_is_refused_with_a_sentence(
     ("given", "code"),
     [({"what": "  "}, "nothing_asked"), ({"what": "x" * 201}, "too_long")],
 )
-def test_a_place_needs_words_and_not_too_many(session: Session, given: dict[str, str], code: str) -> None:
+def test_a_place_needs_words_and_not_too_many(session: Session, given: dict[str, Any], code: str) -> None:
     with pytest.raises(WishRefused) as refused:
         ask(session, out(session), **given)
     assert refused.value.code == code
