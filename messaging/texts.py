@@ -172,7 +172,8 @@ def _as_html(kind: Kind, source: str, subject: str, language: str, context: Mapp
         if paragraph.strip() == LINK:
             parts.append(f'<p><a class="button" href="{safe["link"]}">{label}</a></p>')
         else:
-            parts.append(f"<p>{_tidy(put_in(paragraph, safe)).replace(chr(10), '<br>')}</p>")
+            written = put_in(html.escape(paragraph, quote=False), safe)
+            parts.append(f"<p>{_tidy(written).replace(chr(10), '<br>')}</p>")
     page = {
         "lang": language,
         "subject": html.escape(subject),

@@ -16,6 +16,8 @@ from sqlalchemy import select
 
 from messaging.cases import Case
 from messaging.chat_lines import ChatMessage, Origin, Voice
+from messaging.kinds import Channel, Kind
+from messaging.texts import WORDS, Source, render_source
 from portal import accounts
 from portal.accounts import Role
 from portal.app import create_app
@@ -225,6 +227,27 @@ def test_payloads_are_shown_and_never_run(browser: Browser, services: Services, 
     with services.database.reading() as session:
         lines = set(session.scalars(select(ChatMessage.body).where(ChatMessage.conversation_id == day.chatty)))
     assert staff.missing(lines) == set()
+
+
+def test_mails_show_words_and_staffs_own_text_as_typed(browser: Browser, services: Services) -> None:
+    missing = set()
+    with watched(browser, services) as (context, watch):
+        page = context.new_page()
+        for number, payload in enumerate(PAYLOADS):
+            kind = list(Kind)[number % len(Kind)]
+            words = {
+                **dict.fromkeys(WORDS, payload),
+                "link": "https://track.example",
+                "unsubscribe": "https://x.example",
+            }
+            source = Source(subject="((name))", body=f"{payload.replace('((name))', '')}\n\n((name))\n\n((link))")
+            page.set_content(render_source(kind, Channel.EMAIL, "en", source, words).html)
+            shown = page.evaluate(SHOWN)
+            missing |= {one for one in (payload, payload.replace("((name))", "")) if one not in shown}
+            if page.locator(PROBE).count():
+                watch.complaints.append(payload)
+    assert watch.complaints == []
+    assert missing == set()
 
 
 def test_every_text_column_is_known_to_be_a_persons_or_ours() -> None:
