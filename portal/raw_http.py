@@ -99,9 +99,9 @@ def error(status: int, sentence: str, *headers: tuple[bytes, bytes]) -> Answer:
     return Answer(status, json.dumps({"error": sentence}).encode(), headers=headers)
 
 
-def plain(status: int, text: str) -> Answer:
+def plain(status: int, text: str, *headers: tuple[bytes, bytes]) -> Answer:
     """Return plain text."""
-    return Answer(status, text.encode(), b"text/plain; charset=utf-8")
+    return Answer(status, text.encode(), b"text/plain; charset=utf-8", headers)
 
 
 async def write(send: Send, answer: Answer) -> None:

@@ -20,7 +20,7 @@ from tracking.clocks import Clock
 from tracking.eta import EtaHistory
 from tracking.eta_learned import learned_at, read_history
 from tracking.facts import FLEET_CHANNEL, publish
-from tracking.fix_entries import read_batch
+from tracking.fix_entries import count_fixes, read_batch
 from tracking.fix_stream import STREAM
 from tracking.live_state import DEFAULT_RULES
 from tracking.storage import Database
@@ -32,7 +32,8 @@ LEASE_KEY = "portal:consumer:lease"
 ASIDE = "portal:fixes:aside"  # entries that stopped the loop again and again, kept for a person to look at
 LEASE_MS = 10_000
 BLOCK_MS = 1_000
-BATCH = 500
+BATCH = 500  # entries read at once
+MOST_FIXES = 1_000  # taken in one transaction; a device may send 500 in one entry (our choice)
 TICK_S = 30.0
 DAY_TICK = timedelta(minutes=1)  # of day time, where a demo runs it faster than the machine's
 LEAST_TICK_S = 2.0
@@ -197,6 +198,20 @@ class Consumer:
         log.error("fix put aside", entry=entry_id.decode())
 
     def _take(self, entries: Entries) -> None:
+        """Take entries in the order of receipt, a transaction for so many fixes."""
+        part: Entries = []
+        fixes = 0
+        for entry in entries:
+            part.append(entry)
+            fixes += count_fixes(entry[1])
+            if fixes >= MOST_FIXES:
+                self._take_part(part)
+                part, fixes = [], 0
+                self.hold_lease()
+        if part:
+            self._take_part(part)
+
+    def _take_part(self, entries: Entries) -> None:
         batch = read_batch(entries)
         with self._database.writing() as session:
             told = self._batches.take(session, batch, now=self._clock.now())

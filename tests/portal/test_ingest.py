@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +21,9 @@ from tests.builders import make_driver
 from tests.conftest import NOON
 from tracking.clocks import SetClock
 from tracking.drivers import issue_device_token
+from tracking.fix_entries import DriverFix, read_batch
 from tracking.fix_stream import COUNTS, STREAM, latest_key
+from tracking.fixes import Fix
 from tracking.ids import new_id
 
 HERE = {"lat": 40.7162, "lon": -74.3461}
@@ -119,47 +122,51 @@ def statuses(reply: Reply) -> list[str]:
     return [result["status"] for result in reply.json]
 
 
-def stream(redis: Redis) -> list[dict[str, str]]:
+def entries(redis: Redis) -> list[dict[str, str]]:
     return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in redis.xrange(STREAM)]
+
+
+def stream(redis: Redis) -> list[DriverFix]:
+    """Every fix on the stream, as the consumer reads it."""
+    found: Any = redis.xrange(STREAM)
+    return [fix for fixes in read_batch(found).fixes.values() for fix in fixes]
 
 
 def test_a_fix_is_on_the_stream_before_it_is_answered(device: Device, redis: Redis) -> None:
     reply = device.positions(fix(-5, accuracy_m=8, speed_mps=4.5, heading=370 - 360))
     assert reply.status == 200
     assert reply.json == [{"index": 0, "status": "stored", "reason": None}]
-    assert stream(redis) == [
-        {
-            "driver": device.driver_id,
-            "at": (NOON - timedelta(seconds=5)).isoformat(),
-            "received": NOON.isoformat(),
-            "lat": "40.7162",
-            "lon": "-74.3461",
-            "acc": "8.0",
-            "speed": "4.5",
-            "heading": "10.0",
-            "source": "json",
-            "sent": (NOON - timedelta(seconds=5)).isoformat(),
-        }
-    ]
+    taken = Fix(40.7162, -74.3461, NOON - timedelta(seconds=5), NOON, 8.0, 4.5, 10.0)
+    assert stream(redis) == [DriverFix(device.driver_id, taken, "json")]
+
+
+def test_a_batch_is_one_entry_that_names_its_device_and_no_token(device: Device, redis: Redis) -> None:
+    device.positions(fix(-5), fix(-4))
+    [entry] = entries(redis)
+    assert (entry["driver"], entry["device"], entry["source"]) == (device.driver_id, device.token_id, "json")
+    at_ms = round(NOON.timestamp() * 1000)
+    assert [(row[0], row[-1]) for row in json.loads(entry["fixes"])] == [(at_ms - 5000,) * 2, (at_ms - 4000,) * 2]
+    assert device.token not in str(entry)
 
 
 def test_a_repeated_fix_changes_nothing_and_an_older_one_is_late(device: Device, redis: Redis) -> None:
     device.positions(fix(-5))
     assert statuses(device.positions(fix(-5), fix(-60), fix(-1))) == ["duplicate", "late", "stored"]
     assert len(stream(redis)) == 3
-    assert redis.hget(latest_key(device.driver_id), "at") == (NOON - timedelta(seconds=1)).isoformat().encode()
+    newest_ms = round((NOON - timedelta(seconds=1)).timestamp() * 1000)
+    assert redis.hget(latest_key(device.driver_id), "at_ms") == str(newest_ms).encode()
     assert redis.hgetall(COUNTS) == {b"stored": b"2", b"duplicate": b"1", b"late": b"1"}
 
 
 def test_a_batch_in_any_order_is_taken_oldest_first(device: Device, redis: Redis) -> None:
     assert statuses(device.positions(fix(-1), fix(-3), fix(-2))) == ["stored", "stored", "stored"]
-    assert [entry["at"] for entry in stream(redis)] == [fix(-3)["at"], fix(-2)["at"], fix(-1)["at"]]
+    assert [taken.fix.at.isoformat() for taken in stream(redis)] == [fix(-3)["at"], fix(-2)["at"], fix(-1)["at"]]
 
 
 def test_a_fix_from_the_near_future_is_clamped_and_its_spacing_stays(device: Device, redis: Redis) -> None:
     reply = device.positions(fix(300), fix(310), fix(59))
     assert statuses(reply) == ["clamped", "clamped", "stored"]
-    taken = sorted(entry["at"] for entry in stream(redis))
+    taken = sorted(one.fix.at.isoformat() for one in stream(redis))
     assert taken == [(NOON - timedelta(seconds=10)).isoformat(), NOON.isoformat(), fix(59)["at"]]
     assert statuses(device.positions(fix(300), fix(310))) == ["duplicate", "duplicate"]
 
@@ -208,7 +215,8 @@ def test_one_good_fix_among_bad_ones_is_taken(device: Device, redis: Redis) -> N
 
 def test_odd_speeds_headings_and_accuracies_are_left_out(device: Device, redis: Redis) -> None:
     device.positions(fix(accuracy_m=-1, speed_mps=-1, heading=-1), fix(-1, speed_mps=9999, heading="north"))
-    assert [(entry["acc"], entry["speed"], entry["heading"]) for entry in stream(redis)] == [("", "", "")] * 2
+    taken = [one.fix for one in stream(redis)]
+    assert [(one.accuracy_m, one.speed_mps, one.heading_deg) for one in taken] == [(None, None, None)] * 2
 
 
 def test_five_hundred_are_taken_and_one_more_is_too_many(device: Device) -> None:
@@ -273,29 +281,29 @@ def test_wrong_types_methods_and_addresses(device: Device) -> None:
 @pytest.mark.parametrize(
     ("fields", "at", "speed"),
     [
-        ({"timestamp": int(NOON.timestamp())}, NOON, ""),
-        ({"timestamp": int(NOON.timestamp() * 1000)}, NOON, ""),
-        ({"timestamp": "2026-03-04T16:59:59Z"}, NOON - timedelta(seconds=1), ""),
-        ({"timestamp": "2026-03-04 16:59:59"}, NOON - timedelta(seconds=1), ""),
-        ({}, NOON, ""),
-        ({"speed": "10"}, NOON, "5.14444"),  # 10 knots are 5.14 m/s
+        ({"timestamp": int(NOON.timestamp())}, NOON, None),
+        ({"timestamp": int(NOON.timestamp() * 1000)}, NOON, None),
+        ({"timestamp": "2026-03-04T16:59:59Z"}, NOON - timedelta(seconds=1), None),
+        ({"timestamp": "2026-03-04 16:59:59"}, NOON - timedelta(seconds=1), None),
+        ({}, NOON, None),
+        ({"speed": "10"}, NOON, 5.14444),  # 10 knots are 5.14 m/s
     ],
 )
 def test_osmand_and_old_traccar_clients(
-    device: Device, redis: Redis, fields: dict[str, Any], at: Any, speed: str
+    device: Device, redis: Redis, fields: dict[str, Any], at: Any, speed: float | None
 ) -> None:
     reply = device.osmand(**fields)
     assert (reply.status, reply.body) == (200, b"")
-    [entry] = stream(redis)
-    assert (entry["at"], entry["speed"][:7], entry["source"]) == (at.isoformat(), speed, "osmand")
+    [taken] = stream(redis)
+    assert (taken.fix.at, taken.fix.speed_mps, taken.source) == (at, pytest.approx(speed), "osmand")
 
 
 def test_osmand_by_form_with_location_and_bearing(device: Device, redis: Redis) -> None:
     form = urlencode({"deviceid": device.token, "location": "40.7,-74.3", "bearing": "90", "accuracy": "12"})
     kind = {"content-type": "application/x-www-form-urlencoded", "authorization": ""}
     assert device.call("/ingest/osmand", form.encode(), headers=kind).status == 200
-    [entry] = stream(redis)
-    assert (entry["lat"], entry["lon"], entry["heading"], entry["acc"]) == ("40.7", "-74.3", "90.0", "12.0")
+    [taken] = [one.fix for one in stream(redis)]
+    assert (taken.lat, taken.lon, taken.heading_deg, taken.accuracy_m) == (40.7, -74.3, 90.0, 12.0)
 
 
 def test_osmand_refusals(device: Device) -> None:
@@ -313,8 +321,8 @@ def test_new_traccar_clients_send_json(device: Device, redis: Redis) -> None:
     told = {"location": {"timestamp": NOON.isoformat(), "coords": coords}, "device_id": device.token}
     reply = device.call("/ingest/osmand", json.dumps(told).encode(), headers={"authorization": ""})
     assert reply.status == 200
-    [entry] = stream(redis)
-    assert (entry["lat"], entry["speed"], entry["heading"]) == ("40.7", "", "180.0")
+    [taken] = [one.fix for one in stream(redis)]
+    assert (taken.lat, taken.speed_mps, taken.heading_deg) == (40.7, None, 180.0)
     told["device_id"] = "\ud800"
     assert device.call("/ingest/osmand", json.dumps(told).encode(), headers={"authorization": ""}).status == 400
 
@@ -323,8 +331,8 @@ def test_owntracks_is_answered_with_an_empty_list(device: Device, redis: Redis) 
     told = {"_type": "location", **HERE, "tst": int(NOON.timestamp()), "vel": 36, "cog": 45, "acc": 9}
     reply = device.owntracks(told)
     assert (reply.status, reply.body) == (200, b"[]")
-    [entry] = stream(redis)
-    assert (entry["speed"], entry["heading"], entry["source"]) == ("10.0", "45.0", "owntracks")
+    [taken] = stream(redis)
+    assert (taken.fix.speed_mps, taken.fix.heading_deg, taken.source) == (10.0, 45.0, "owntracks")
 
 
 @pytest.mark.parametrize("body", [b"", {"_type": "lwt"}, {"_type": "transition"}, {}])
@@ -349,6 +357,37 @@ def test_without_redis_the_device_is_told_to_keep_its_fixes(services: Services, 
     assert reply.status == 503
     assert reply.headers[b"retry-after"] == b"5"
     assert statuses(device.positions(fix())) == ["stored"]
+
+
+def test_owntracks_gets_no_answer_while_redis_may_come_back(services: Services, device: Device, redis: Redis) -> None:
+    """Some versions take any answer for delivered (reference/tracking.md 4)."""
+    services.redis.config_set("maxmemory", "1")
+    back = threading.Timer(0.4, lambda: services.redis.config_set("maxmemory", "0"))
+    back.start()
+    reply = device.owntracks({"_type": "location", **HERE, "tst": int(NOON.timestamp())})
+    back.join()
+    assert (reply.status, reply.body) == (200, b"[]")
+    assert len(stream(redis)) == 1
+
+
+def test_one_unusable_fix_does_not_stop_the_apps_queue(device: Device) -> None:
+    """Both apps keep whatever is not answered by 2xx at the head of their queue; all behind it would wait for ever."""
+    bad = {"_type": "location", "lat": 0, "lon": 0, "tst": int(NOON.timestamp())}
+    assert [device.owntracks(bad).status for _ in range(3)] == [422, 200, 200]
+    assert [device.osmand(lat="0", lon="0").status for _ in range(2)] == [422, 200]
+    assert device.owntracks({**bad, "tst": 1}).status == 422
+
+
+def test_several_fixes_in_one_traccar_or_owntracks_request(device: Device, redis: Redis) -> None:
+    coords = {"latitude": 40.7, "longitude": -74.3}
+    backlog = [{"timestamp": fix(-seconds)["at"], "coords": coords} for seconds in (9, 8)]
+    told = json.dumps({"location": backlog, "device_id": device.token}).encode()
+    assert device.call("/ingest/osmand", told, headers={"authorization": ""}).status == 200
+    parts = [{"_type": "location", **HERE, "tst": int(NOON.timestamp()) - seconds} for seconds in (7, 6)]
+    assert device.owntracks(parts).status == 200
+    assert len(stream(redis)) == 4
+    both = [{"location": backlog[0], "device_id": name} for name in (device.token, "another")]
+    assert device.call("/ingest/osmand", json.dumps(both).encode(), headers={"authorization": ""}).status == 400
 
 
 JSON = st.recursive(
