@@ -28,6 +28,12 @@ bench-eta: .venv/installed
 	@test -n "$(RUNS)" || { echo "Say which runs: make bench-eta RUNS=runs.jsonl"; exit 2; }
 	@$(BIN)/python -m bench.bench_eta $(RUNS) $(ARGS)
 
+# Fixes a second against redis-benchmark of Debian's redis-tools; wrk makes the load. Both are installed if they are not.
+.PHONY: bench-ingest
+bench-ingest: .venv/installed
+	@command -v redis-benchmark >/dev/null && command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-tools wrk; }
+	@$(BIN)/python -m bench.bench_ingest $(ARGS)
+
 .venv/installed: requirements-dev.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Fetching what it stands on, into .venv/. This takes a minute or more, once."

@@ -117,9 +117,7 @@ def test_batches_that_come_together_go_in_one_call_and_each_gets_its_own_answer(
     assert len(on_stream(redis)) == 4
 
 
-def test_when_redis_refuses_everybody_is_told_and_the_same_fixes_can_be_sent_again(
-    redis: Redis, redis_url: str
-) -> None:
+def test_when_redis_refuses_all_are_told_and_may_send_the_same_again(redis: Redis, redis_url: str) -> None:
     async def work(stream: FixStream) -> list[Any]:
         sent = [(DANA, [fix(1)]), (BO, [fix(1)])]
         redis.config_set("maxmemory", "1")
