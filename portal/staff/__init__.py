@@ -2,6 +2,7 @@
 
 from portal.staff import cases as cases
 from portal.staff import conversation as conversation
+from portal.staff import conversation_acts as conversation_acts
 from portal.staff import deliveries as deliveries
 from portal.staff import drivers as drivers
 from portal.staff import fleet as fleet
@@ -15,7 +16,6 @@ from portal.staff import people as people
 from portal.staff import routes as routes
 from portal.staff import tasks as tasks
 from portal.staff import today as today
-from portal.staff import wishes as wishes
 from portal.staff import ways_out as ways_out
 from portal.staff import wishes as wishes
 from portal.staff.shell import blueprint as blueprint

@@ -168,6 +168,8 @@ PLACES = (
     Place("staff.cases", "Cases", "cases", Role.AGENT, "cases"),
     Place("staff.tasks", "Tasks", "tasks", Role.AGENT, "tasks"),
     Place("staff.import_page", "Import", "import", Role.DISPATCHER),
+    Place("staff.messages", "Messages", "messages", Role.AGENT),
+    Place("staff.ways_out", "Ways out", "ways", Role.DISPATCHER),
     Place("staff.people", "People", "people", Role.ADMIN),
 )
 
