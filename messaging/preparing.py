@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
+from messaging.bounces import bounced_addresses
 from messaging.channels.base import Outgoing
 from messaging.chat_lines import ChatMessage, Conversation, Voice
 from messaging.consent import contact_hash, opted_out
@@ -78,6 +79,7 @@ def prepare(
     rows = {row.id: row for row in still_mine(session, ids, owner)}
     deliveries = load_many(session, [row.delivery_id for row in rows.values() if row.delivery_id is not None])
     blocked = _blocked(session, list(rows.values()), house.pepper)
+    dead = _dead(session, list(rows.values()), now)
     house = replace(house, force=in_force(session))
     prepared: list[Prepared] = []
     for notification_id in ids:
@@ -85,7 +87,9 @@ def prepare(
         if row is None:
             continue
         delivery = deliveries.get(row.delivery_id or "")
-        if _may_go(session, row, delivery, blocked, owner=owner, house=house, now=now, elapsed=elapsed):
+        if row.id in dead:
+            advance(session, row.id, _S.SUPPRESSED, reason="mail to this address comes back", final_at=now)
+        elif _may_go(session, row, delivery, blocked, owner=owner, house=house, now=now, elapsed=elapsed):
             prepared.append(_written(session, row, delivery, house, now))
     session.flush()
     posting_since = clock.elapsed()
@@ -102,6 +106,13 @@ def _blocked(session: Session, rows: list[Notification], pepper: str) -> set[str
         out = opted_out(session, sorted(set(hashes.values())), channel)
         found |= {row_id for row_id, hashed in hashes.items() if hashed in out}
     return found
+
+
+def _dead(session: Session, rows: list[Notification], now: datetime) -> set[str]:
+    """Return the mails to addresses that do not exist, but those that a person sends again on purpose."""
+    mails = [row for row in rows if row.channel is Channel.EMAIL and not row.context.get("is_wish")]
+    gone = bounced_addresses(session, sorted({row.to_address for row in mails if row.to_address}), now)
+    return {row.id for row in mails if row.to_address in gone}
 
 
 def _may_go(

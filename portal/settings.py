@@ -1,5 +1,6 @@
 """Settings: read once from ``PORTAL_*``, secrets also from the file that ``PORTAL_*_FILE`` names."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
@@ -11,6 +12,7 @@ import phonenumbers
 from babel.core import Locale, UnknownLocaleError
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_DOMAIN = re.compile(r"(?=.{1,200}$)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 SHORTEST_KEY = 16  # characters; `portal check` asks for 32
 
 
@@ -38,6 +40,7 @@ class Settings:
     twilio_messaging_service_sid: str | None
     smtp_url: str
     mail_from: str
+    bounce_domain: str
     tile_url: str | None
     tile_attribution: str
     company_name: str
@@ -67,6 +70,7 @@ DEFAULTS: dict[str, str] = {
     "PORTAL_DATA_DIR": "var/data",
     "PORTAL_TWILIO_API_URL": "",
     "PORTAL_TWILIO_MESSAGING_SERVICE_SID": "",
+    "PORTAL_BOUNCE_DOMAIN": "",
     "PORTAL_TILE_URL": "",
     "PORTAL_TILE_ATTRIBUTION": "",
     "PORTAL_SUPPORT_PHONE": "",
@@ -156,6 +160,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         twilio_messaging_service_sid=reader.text("PORTAL_TWILIO_MESSAGING_SERVICE_SID") or None,
         smtp_url=reader.url("PORTAL_SMTP_URL", frozenset({"smtp", "smtps", "smtp+starttls"})),
         mail_from=reader.text("PORTAL_MAIL_FROM"),
+        bounce_domain=reader.text("PORTAL_BOUNCE_DOMAIN").lower(),
         tile_url=reader.url("PORTAL_TILE_URL", frozenset({"http", "https"})) or None,
         tile_attribution=reader.text("PORTAL_TILE_ATTRIBUTION"),
         company_name=reader.text("PORTAL_COMPANY_NAME"),
@@ -195,6 +200,8 @@ def _problems(settings: Settings) -> list[str]:
         Locale.parse(settings.default_locale)
     except (UnknownLocaleError, ValueError):
         found.append(f"PORTAL_DEFAULT_LOCALE is no language: {settings.default_locale!r}.")
+    if settings.bounce_domain and not _DOMAIN.fullmatch(settings.bounce_domain):
+        found.append(f"PORTAL_BOUNCE_DOMAIN is no domain: {settings.bounce_domain!r} (such as bounce.example.com).")
     if settings.opt_out_replies not in {"twilio", "ours"}:
         found.append("PORTAL_OPT_OUT_REPLIES must be twilio or ours.")
     if settings.send_timeout_s >= settings.lease_s:

@@ -1,8 +1,12 @@
 """The ways out as this instance is set up: Twilio for texts, a mail server for mails. Build them in a running loop."""
 
+from email.utils import parseaddr
+
 from messaging.channels.smtp import SmtpMail
 from messaging.channels.twilio import TwilioSms
+from messaging.return_addresses import ReturnAddresses
 from portal.services import Services
+from portal.settings import Settings
 
 
 def texts_out(services: Services) -> TwilioSms:
@@ -29,4 +33,12 @@ def mails_out(services: Services) -> SmtpMail:
         reply_to=settings.support_email,
         send_timeout_s=settings.send_timeout_s,
         clock=services.clock,
+        returns=return_addresses(settings),
+        takes_mail=bool(settings.bounce_domain),
     )
+
+
+def return_addresses(settings: Settings) -> ReturnAddresses:
+    """Return the addresses that mails come back to: on their own domain, else on that of the sender."""
+    own = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    return ReturnAddresses(settings.secret_keys, settings.bounce_domain or own)

@@ -21,6 +21,7 @@ import aiosmtplib
 
 from messaging.channels.base import Handed, OutcomeUnknown, Outgoing, Refused
 from messaging.notifications import NotificationStatus
+from messaging.return_addresses import Purpose, ReturnAddresses
 
 NAME = "smtp"
 NAMESPACE = uuid.UUID("6d1c0b52-9d1e-5c0e-9a55-0d6f2f2f7a11")  # ours, drawn once
@@ -65,13 +66,11 @@ def message_id(reference: str, domain: str) -> str:
     return f"<{uuid.uuid5(NAMESPACE, reference)}@{domain}>"
 
 
-def bounce_address(reference: str, domain: str) -> str:
-    """Return the envelope sender of a notification (VERP): a bounce to it names the notification."""
-    return f"b+{reference}@{domain}"
-
-
 class SmtpMail:
-    """A small pool of connections to one server. Build it inside a running event loop; ``close`` it there."""
+    """A small pool of connections to one server. Build it inside a running event loop; ``close`` it there.
+
+    ``takes_mail`` is true when somebody reads what comes to ``returns``: only then can mail be ended by mail.
+    """
 
     name = NAME
     at_once = CONNECTIONS
@@ -86,6 +85,8 @@ class SmtpMail:
         reply_to: str,
         send_timeout_s: float,
         clock: _Clock,
+        returns: ReturnAddresses,
+        takes_mail: bool = False,
     ) -> None:
         shown, self._address = parseaddr(mail_from)
         self._from = Address(shown or company_name, addr_spec=self._address)
@@ -94,6 +95,7 @@ class SmtpMail:
         self._server = Server.from_url(url)
         self._timeout_s = send_timeout_s
         self._clock = clock
+        self._returns, self._takes_mail = returns, takes_mail
         self._idle: list[aiosmtplib.SMTP] = []
         self._room = asyncio.Semaphore(CONNECTIONS)
 
@@ -134,13 +136,17 @@ class SmtpMail:
         if self._reply_to:
             mail["Reply-To"] = Address(addr_spec=self._reply_to)
         if message.unsubscribe_url:
-            leave = f"<{message.unsubscribe_url}>, <mailto:{self._address}?subject=unsubscribe>"
-            mail["List-Unsubscribe"] = leave
+            mail["List-Unsubscribe"] = self._leave(message)
             mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         mail.set_content(message.body + "\n")
         if message.html:
             mail.add_alternative(message.html, subtype="html")
         return mail.as_bytes()
+
+    def _leave(self, message: Outgoing) -> str:
+        by_mail = self._returns.of(Purpose.UNSUBSCRIBE, message.reference)
+        ways = [f"<{message.unsubscribe_url}>", *([f"<mailto:{by_mail}>"] if self._takes_mail else [])]
+        return ", ".join(ways)
 
     async def _is_handed(
         self, server: aiosmtplib.SMTP, message: Outgoing, content: bytes, *, is_new: bool = False
@@ -190,7 +196,7 @@ class SmtpMail:
     async def _envelope(self, server: aiosmtplib.SMTP, message: Outgoing) -> None:
         """Say from whom and to whom. Whatever goes wrong here, the server has not got the mail."""
         try:
-            await server.mail(bounce_address(message.reference, self.domain))
+            await server.mail(self._returns.of(Purpose.BOUNCE, message.reference))
             await server.rcpt(message.to)
         except aiosmtplib.SMTPResponseException as error:
             raise _refusal(error.code) from error
