@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VENDOR := static/vendor
 
-.PHONY: demo test test-quick chaos lint types vendor tools lock clean bench-eta
+.PHONY: hunt payloads demo test test-quick chaos lint types vendor tools lock clean bench-eta bench-arrivals
 
 demo: .venv/installed $(VENDOR)/installed
 	@$(BIN)/python -m sandbox.demo $(ARGS)
@@ -33,6 +33,14 @@ bench-eta: .venv/installed
 bench-ingest: .venv/installed
 	@command -v redis-benchmark >/dev/null && command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-tools wrk; }
 	@$(BIN)/python -m bench.bench_ingest $(ARGS)
+
+# A simulated day, and a search of all that drivers and recipients can get for what is somebody else's. Three minutes.
+hunt: .venv/installed $(VENDOR)/installed
+	@$(BIN)/python -m sandbox.demo --until-done --hunt --folder var/hunt
+
+# 150 payloads in every field people fill, on every page, in Chromium: ten rounds, so that each field meets them all.
+payloads: .venv/installed $(VENDOR)/installed tools
+	PAYLOAD_ROUNDS=10 PAYLOAD_PAGES=15 $(BIN)/pytest -q -n 2 tests/portal/test_payloads_browser.py
 
 .venv/installed: requirements-dev.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

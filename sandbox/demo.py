@@ -28,6 +28,7 @@ from sandbox.day import Day, plan_day, write_route_file
 from sandbox.director import Director, expect_day
 from sandbox.ground import ZONE
 from sandbox.houses import build_houses
+from sandbox.hunter import Hunter
 from sandbox.outside import Outside
 from sandbox.phones import PhonesPage
 from sandbox.routing import Streets
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=10.0, help="day seconds a second (default 10)")
     parser.add_argument("--no-autopilot", action="store_true", help="nobody answers or drives by themselves")
     parser.add_argument("--until-done", action="store_true", help="play the day at 60x, print a summary and end")
+    parser.add_argument("--hunt", action="store_true", help="search all that can be read for what is somebody else's")
     parser.add_argument("--folder", type=Path, default=Path("var/demo"), help="where everything is kept")
     parser.add_argument("--port", type=int, default=PORTAL_PORT, help="the portal's port, if it is free")
     return parser
@@ -119,6 +121,7 @@ class _Demo:
         self._portal_port = options.port if is_free(options.port) else free_port()
         self._portal_url = f"http://127.0.0.1:{self._portal_port}"
         self._stopped = asyncio.Event()
+        self._hunter: Hunter | None = None
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -146,6 +149,8 @@ class _Demo:
         require_loopback(environ)
         children = Children(environ=environ, logs=self._folder / "logs")
         director = Director(clock=clock, cast=cast, journal=outside.journal, monotonic_s=machine.monotonic_s)
+        if self._options.hunt:
+            self._hunter = Hunter(day=day, cast=cast, outside=outside, logs=self._folder / "logs")
         players: list[asyncio.Task[None]] = []
         try:
             await self._start_product(children, day)
@@ -153,6 +158,8 @@ class _Demo:
             expect_day(clock, day)
             clock.set_rate(rate)
             players = [asyncio.create_task(cast.run()), asyncio.create_task(director.run())]
+            if self._hunter is not None:
+                players.append(asyncio.create_task(self._hunter.run()))
             return await self._watch(children, players, cast, outside)
         finally:
             for player in players:
@@ -205,12 +212,20 @@ class _Demo:
                     player.result()
             if self._options.until_done and (cast.is_over or machine.monotonic_s() > deadline_s):
                 print(summary(cast, outside))
-                return 0 if cast.is_over else 1
+                return 0 if cast.is_over and await self._found_nothing() else 1
             try:
                 await asyncio.wait_for(self._stopped.wait(), 0.5)
             except TimeoutError:
                 continue
         return 0
+
+    async def _found_nothing(self) -> bool:
+        """Tell whether a hunt, if there was one, found nothing; print what it searched."""
+        if self._hunter is None:
+            return True
+        await self._hunter.finish()
+        print(f"\n{self._hunter.report()}")
+        return not self._hunter.findings
 
     def _environ(self, outside: Outside, clock_path: Path) -> dict[str, str]:
         """Return this process's environment with every ``PORTAL_*`` replaced by the demo's."""

@@ -57,11 +57,11 @@ class Driver:
     ) -> None:
         self.route, self.truck = route, truck
         self._here, self._places, self._streets = depot, places, streets
-        self._visitor, self._clock, self._autopilot = visitor, clock, autopilot
+        self.visitor, self._clock, self._autopilot = visitor, clock, autopilot
         self._journal, self._rng, self._trouble = journal, rng, trouble
         self._planned = {stop.house.address: stop for stop in route.stops}
         self._link: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._day_url = ""
+        self.day_url = ""
         self.token = ""
         self.is_under_way = False
         self.is_finished = False
@@ -83,7 +83,7 @@ class Driver:
         await self._tap_on_day("start")
         self.is_under_way = True
         self._note("started the route")
-        position_url = self._day_url.rsplit("/d/", 1)[0] + "/ingest/positions"
+        position_url = self.day_url.rsplit("/d/", 1)[0] + "/ingest/positions"
         sharing = asyncio.create_task(self.truck.share(position_url, lambda: self.token))
         try:
             await self._serve_all()
@@ -99,10 +99,10 @@ class Driver:
         """Open the link and turn it into this phone's cookie."""
         while not self.token:
             await self._autopilot.wait(self.route.driver_phone)
-            page = await self._try(lambda: self._visitor.open(url))
+            page = await self._try(lambda: self.visitor.open(url))
             if (form := page.form("open")) is not None:
                 await self._tap(page, form, {})
-            self._day_url = url.split("/d/")[0] + "/d/"
+            self.day_url = url.split("/d/")[0] + "/d/"
             self.token = (await self._day()).body.get("data-device-token", "")
             if not self.token:
                 await asyncio.sleep(RETRY_S)
@@ -221,10 +221,10 @@ class Driver:
         return None, None
 
     async def _day(self) -> Page:
-        return await self._try(lambda: self._visitor.open(self._day_url))
+        return await self._try(lambda: self.visitor.open(self.day_url))
 
     async def _stop(self, stop_id: str) -> Page:
-        return await self._try(lambda: self._visitor.open(f"{self._day_url}stops/{stop_id}"))
+        return await self._try(lambda: self.visitor.open(f"{self.day_url}stops/{stop_id}"))
 
     async def _tap_on_day(self, name: str) -> None:
         """Press the button of that name on the day's page; nothing when a person already has."""
@@ -239,7 +239,7 @@ class Driver:
 
     async def _tap(self, page: Page, form: Form, values: dict[str, str], photo: bytes | None = None) -> None:
         given = {name: value for name, value in values.items() if name in form.fields or name in form.choices}
-        answer = await self._try(lambda: self._visitor.submit(page, form, given, photo=photo))
+        answer = await self._try(lambda: self.visitor.submit(page, form, given, photo=photo))
         if answer.status >= 400:
             self._journal.add("tap_refused", who=self.route.driver, form=form.name, answer=answer.status)
 

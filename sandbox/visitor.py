@@ -21,7 +21,8 @@ class Visitor:
         self._opened: aiohttp.ClientSession | None = None
 
     @property
-    def _session(self) -> aiohttp.ClientSession:
+    def session(self) -> aiohttp.ClientSession:
+        """The phone's browser with its cookies, for whoever looks over its shoulder."""
         if self._opened is None:
             jar = aiohttp.CookieJar(unsafe=True)  # the demo's portal is an IP address
             self._opened = aiohttp.ClientSession(cookie_jar=jar, timeout=TIMEOUT, headers={"User-Agent": AGENT})
@@ -59,7 +60,7 @@ class Visitor:
         """Post ``payload`` with a bearer token and return the status. Raises ``PortalAway``."""
         headers = {"Authorization": f"Bearer {token}"}
         try:
-            async with self._session.post(url, json=payload, headers=headers) as response:
+            async with self.session.post(url, json=payload, headers=headers) as response:
                 await response.read()
                 if response.status >= 500:
                     raise PortalAway(f"{response.status} for positions")
@@ -75,7 +76,7 @@ class Visitor:
         headers: dict[str, str] | None = None,
     ) -> Page:
         try:
-            async with self._session.request(method, url, data=data, headers=headers) as response:
+            async with self.session.request(method, url, data=data, headers=headers) as response:
                 html = await response.text()
                 status, final = response.status, str(response.url)
         except (aiohttp.ClientError, TimeoutError) as error:
