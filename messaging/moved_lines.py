@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from messaging.cases import Task, TaskKind, resolve_task
-from messaging.chat_lines import MAX_LENGTH, ChatMessage, Origin, Voice
+from messaging.chat_lines import MAX_LENGTH, ChatMessage, Conversation, Origin, Voice
+from messaging.chat_pictures import ChatPicture
 from messaging.conversations import say
 from messaging.inbound_texts import InboundMessage, ReadAs
 from messaging.kinds import Channel
@@ -19,6 +20,7 @@ def move_line(
     session: Session,
     line_id: int,
     *,
+    from_delivery_id: str,
     to_delivery_id: str,
     staff_id: str,
     now: datetime,
@@ -29,7 +31,9 @@ def move_line(
     The wrong thread keeps a note for staff in place of the words, and texts waiting to carry them are taken back.
     """
     line = session.get(ChatMessage, line_id)
-    if line is None or line.voice is not Voice.RECIPIENT or line.conversation_id == to_delivery_id:
+    if line is None or line.conversation_id != from_delivery_id or line.voice is not Voice.RECIPIENT:
+        return None
+    if from_delivery_id == to_delivery_id:
         return None
     moved = say(
         session,
@@ -48,7 +52,24 @@ def move_line(
     line.voice, line.origin, line.is_internal = Voice.SYSTEM, Origin.SYSTEM, True
     line.actor_id, line.body = staff_id, "A message was moved to the thread it was meant for."
     line.search_words = ""
+    session.execute(update(ChatPicture).where(ChatPicture.line_id == line.id).values(line_id=moved.id))
+    inbound = session.get(InboundMessage, line.inbound_id) if line.inbound_id else None
+    if inbound is not None:
+        inbound.delivery_id, inbound.assumed = to_delivery_id, "moved here by staff"
+    _stop_waiting(session, from_delivery_id)
     return moved
+
+
+def _stop_waiting(session: Session, delivery_id: str) -> None:
+    """Take a thread off the unanswered ones when nothing the recipient said in it is left to answer."""
+    session.flush()
+    spoken = select(ChatMessage.voice).where(
+        ChatMessage.conversation_id == delivery_id,
+        ChatMessage.voice != Voice.SYSTEM,
+        ChatMessage.is_internal.is_(False),
+    )
+    if session.scalar(spoken.order_by(ChatMessage.id.desc()).limit(1)) is not Voice.RECIPIENT:
+        session.get_one(Conversation, delivery_id).waiting_since = None
 
 
 def attach(

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 class Fact(TypedDict, total=False):
     """``kind`` with the ids it is about; ``place`` only with kind ``place``."""
 
-    kind: Literal["delivery", "chat", "route", "place", "link", "inbox", "login"]
+    kind: Literal["delivery", "chat", "route", "place", "link", "inbox", "login", "presence"]
     delivery_id: str
     route_id: str
     link_id: str
@@ -64,6 +64,11 @@ def inbox_changed() -> Fact:
 def login_ended() -> Fact:
     """Somebody of staff logged out or was shut out: streams opened by a login that has ended are hung up on."""
     return {"kind": "login"}
+
+
+def presence_changed(delivery_id: str) -> Fact:
+    """Somebody of staff opened or left a conversation, began or stopped writing in it: for the others of staff."""
+    return {"kind": "presence", "delivery_id": delivery_id}
 
 
 def publish(redis: Redis, facts: Iterable[Fact], *, is_from_consumer: bool = False) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from messaging.cases import Case, Task
 from messaging.chat_lines import ChatMessage, Conversation
 from messaging.notifications import Notification
+from portal import presence
 from portal.rendering import fragment
 from portal.services import Services
 from portal.staff.queues import counts
@@ -35,7 +36,7 @@ class InboxTopic:
 
     def concerns(self, fact: Fact) -> bool:
         """True for a line, a status, a case or a task."""
-        return fact["kind"] in {"chat", "inbox", "delivery"}
+        return fact["kind"] in {"chat", "inbox", "delivery", "presence"}
 
     def snapshot(self, session: Session, services: Services, now: datetime) -> Snapshot:
         """Return the counts, and a mark of all that the lists show."""
@@ -45,6 +46,7 @@ class InboxTopic:
             session.execute(select(func.count(), func.count(Case.closed_at), func.count(Case.owner_id))).one(),
             session.execute(select(func.count(Task.id), func.count(Task.resolved_at))).one(),
             session.scalar(select(func.sum(Delivery.version))),
+            presence.changes(services.redis),
         )
         shown = fragment("staff/_counts.html", locale=self._locale, zone=_zone(services), counts=counts(session))
         return Snapshot([shown, mark])
@@ -86,8 +88,8 @@ class ConversationTopic:
         return frozenset({self._delivery_id})
 
     def concerns(self, fact: Fact) -> bool:
-        """True when this delivery or its thread changed."""
-        return fact.get("delivery_id") == self._delivery_id and fact["kind"] in {"chat", "delivery"}
+        """True when this delivery or its thread changed, or who of staff has it open."""
+        return fact.get("delivery_id") == self._delivery_id and fact["kind"] in {"chat", "delivery", "presence"}
 
     def snapshot(self, session: Session, services: Services, now: datetime) -> Snapshot:
         """Return a mark of the thread, who has seen what, the delivery and its messages."""
@@ -99,10 +101,14 @@ class ConversationTopic:
                 select(func.max(ChatMessage.id), *(func.count(column) for column in seen)).where(lines)
             ).one(),
             session.execute(
-                select(Conversation.version, Conversation.assigned_to, Conversation.waiting_since).where(
-                    Conversation.delivery_id == self._delivery_id
-                )
+                select(
+                    Conversation.version,
+                    Conversation.assigned_to,
+                    Conversation.taken_over_by,
+                    Conversation.waiting_since,
+                ).where(Conversation.delivery_id == self._delivery_id)
             ).one_or_none(),
+            presence.present(services.redis, self._delivery_id, services.clock.elapsed()),
             session.scalar(select(Delivery.version).where(Delivery.id == self._delivery_id)),
             session.execute(sent.where(Notification.delivery_id == self._delivery_id)).one(),
         )

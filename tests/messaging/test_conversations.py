@@ -287,8 +287,12 @@ def test_a_recipient_who_writes_has_seen_the_delivery(session: Session) -> None:
 def test_a_moved_line_is_said_where_it_belongs_and_not_texted_to_the_wrong_driver(session: Session) -> None:
     wrong, right = under_way(session), under_way(session)
     line = speak(session, wrong, Voice.RECIPIENT, "The sofa goes upstairs")
-    moved = move_line(session, line.id, to_delivery_id=right.id, staff_id="bo", now=NOW)
+    places = {"from_delivery_id": wrong.id, "to_delivery_id": right.id}
+    assert move_line(session, line.id, staff_id="bo", now=NOW, **{**places, "from_delivery_id": right.id}) is None
+    moved = move_line(session, line.id, staff_id="bo", now=NOW, **places)
     assert moved is not None
+    waiting = [session.get_one(Conversation, delivery.id).waiting_since for delivery in (wrong, right)]
+    assert waiting == [None, NOW]
     assert carrier(session, wrong).status is NotificationStatus.WITHDRAWN
     assert not thread(session, wrong.id, audience=Voice.DRIVER, now=NOW).lines
     assert [one.body for one in thread(session, right.id, audience=Voice.DRIVER, now=NOW).lines] == [

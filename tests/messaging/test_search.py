@@ -178,7 +178,7 @@ def test_notes_among_staff_are_found_too(session: Session) -> None:
 def test_a_moved_line_is_found_where_it_is_now(session: Session) -> None:
     wrong, right = spoken(session, "hello", recipient_name="Anna"), spoken(session, "hi", recipient_name="Berta")
     line = speak(session, wrong, "zebra")
-    move_line(session, line.id, to_delivery_id=right.id, staff_id="bo", now=NOW)
+    move_line(session, line.id, from_delivery_id=wrong.id, to_delivery_id=right.id, staff_id="bo", now=NOW)
     session.flush()
     assert found(session, "zebra") == [right.id]
 
