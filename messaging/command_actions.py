@@ -7,7 +7,11 @@ from messaging.commands import Asked, Command
 from messaging.conversations import say
 from messaging.inbound_reading import Reading
 from messaging.inbound_texts import InboundMessage
+from messaging.rating_answers import rate_by_word
+from messaging.recipient_acts import ask_for_call, come_late
 from messaging.reply_texts import ECHO_LENGTH, expected, reply_text, short, status_text
+from messaging.wish_commands import WISH_COMMANDS, act_on_wish
+from messaging.wishes import WishRefused
 from tracking.deliveries import Delivery, DeliveryStatus, mark_plan_dirty
 
 _DONE = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.RETURNED, DeliveryStatus.CANCELLED})
@@ -21,8 +25,11 @@ def act_on(reading: Reading, asked: Asked, delivery: Delivery, inbound: InboundM
     elif asked.command in {Command.STATUS, Command.ETA}:
         _tell(reading, asked.command, delivery)
     elif asked.command is Command.CALL:
-        _speak(reading, delivery, inbound, _LINES[Command.CALL], wants_answer=True)
-        reading.reply("call", delivery.locale, delivery_id=delivery.id)
+        _call(reading, delivery, inbound)
+    elif asked.command is Command.RATE:
+        rate_by_word(reading, asked.text, delivery)
+    elif asked.command in WISH_COMMANDS:
+        act_on_wish(reading, asked, delivery, inbound)
     elif delivery.status in _DONE:
         state = status_text(delivery, delivery.locale, reading.now)
         reading.reply("too_late", delivery.locale, delivery_id=delivery.id, state=state)
@@ -32,11 +39,18 @@ def act_on(reading: Reading, asked: Asked, delivery: Delivery, inbound: InboundM
         _note(reading, asked, delivery, inbound)
 
 
-_LINES = {
-    Command.CALL: "Please call me.",
-    Command.LATE: "I will be {minutes} minutes late.",
-    Command.SAFE: "Safe place",
-}
+def _call(reading: Reading, delivery: Delivery, inbound: InboundMessage) -> None:
+    ask_for_call(
+        reading.session,
+        delivery.id,
+        origin=Origin.SMS,
+        now=reading.now,
+        request_id=f"inbound-{inbound.id}",
+        inbound_id=inbound.id,
+        ids=reading.context.ids,
+    )
+    reading.changed(delivery.id, is_delivery=True)
+    reading.reply("call", delivery.locale, delivery_id=delivery.id)
 
 
 def _tell(reading: Reading, command: Command, delivery: Delivery) -> None:
@@ -58,23 +72,35 @@ def _late(reading: Reading, minutes: int | None, delivery: Delivery, inbound: In
     if minutes is None:
         reading.reply("late_how", delivery.locale, delivery_id=delivery.id)
         return
-    _speak(reading, delivery, inbound, _LINES[Command.LATE].format(minutes=minutes))
+    try:
+        come_late(
+            reading.session,
+            delivery.id,
+            minutes,
+            origin=Origin.SMS,
+            now=reading.now,
+            request_id=f"inbound-{inbound.id}",
+            inbound_id=inbound.id,
+            ids=reading.context.ids,
+        )
+    except WishRefused:
+        state = status_text(delivery, delivery.locale, reading.now)
+        reading.reply("too_late", delivery.locale, delivery_id=delivery.id, state=state)
+        return
+    reading.changed(delivery.id, is_delivery=True)
     reading.reply("late", delivery.locale, delivery_id=delivery.id, minutes=minutes)
 
 
 def _note(reading: Reading, asked: Asked, delivery: Delivery, inbound: InboundMessage) -> None:
-    is_safe = asked.command is Command.SAFE
     if not asked.text:
-        reading.reply("safe_how" if is_safe else "note_how", delivery.locale, delivery_id=delivery.id)
+        reading.reply("note_how", delivery.locale, delivery_id=delivery.id)
         return
-    note = f"{_LINES[Command.SAFE]}: {asked.text}" if is_safe else asked.text
-    delivery.recipient_note = _with(delivery.recipient_note, note)
+    delivery.recipient_note = _with(delivery.recipient_note, asked.text)
     delivery.recipient_note_at = reading.now
     reading.session.flush()
     mark_plan_dirty(reading.session, [delivery.id], reading.now)
-    _speak(reading, delivery, inbound, note)
-    text = short(asked.text, ECHO_LENGTH)
-    reading.reply("safe" if is_safe else "noted", delivery.locale, delivery_id=delivery.id, text=text)
+    _speak(reading, delivery, inbound, asked.text)
+    reading.reply("noted", delivery.locale, delivery_id=delivery.id, text=short(asked.text, ECHO_LENGTH))
 
 
 def _with(before: str, note: str) -> str:
@@ -86,9 +112,7 @@ def _with(before: str, note: str) -> str:
     return "\n".join(lines)
 
 
-def _speak(
-    reading: Reading, delivery: Delivery, inbound: InboundMessage, text: str, *, wants_answer: bool = False
-) -> None:
+def _speak(reading: Reading, delivery: Delivery, inbound: InboundMessage, text: str) -> None:
     """Put the request in the thread, so that driver and support see it where they look."""
     say(
         reading.session,
@@ -101,7 +125,7 @@ def _speak(
         request_id=f"inbound-{inbound.id}",
         inbound_id=inbound.id,
         even_when_closed=True,
-        wants_answer=wants_answer,
+        wants_answer=False,
         ids=reading.context.ids,
     )
     reading.changed(delivery.id, is_delivery=True)

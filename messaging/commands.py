@@ -24,37 +24,131 @@ class Command(StrEnum):
     NOTE = "note"
     LATE = "late"
     SAFE = "safe"
+    NEIGHBOUR = "neighbour"
+    DAY = "day"
+    UNDO = "undo"
     CALL = "call"
+    RATE = "rate"
     HELP = "help"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command and what stood behind its word; ``minutes`` of LATE, None when missing or out of range."""
+    """A command and what stood behind its word.
+
+    ``minutes`` is of LATE, None when missing or out of range; ``day`` of DAY: a weekday (Monday is 0), or None.
+    """
 
     command: Command
     text: str = ""
     minutes: int | None = None
+    day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One row of the table of commands: the words, an example, and what it does (for docs/)."""
+    """One row of the table of commands: the words, an example, what it does, and where the page does it (for docs/).
+
+    ``endpoint`` is the page's action with the same effect: a test looks whether it is there, and does both.
+    """
 
     command: Command
     words: tuple[str, ...]
     example: str
     does: str
+    on_the_page: str
+    endpoint: str
 
 
 WORDS: tuple[Word, ...] = (
-    Word(Command.STATUS, ("STATUS", "ESTADO", "STATUT"), "STATUS", "tells how the delivery stands"),
-    Word(Command.ETA, ("ETA", "HORA"), "ETA", "tells when the truck is expected"),
-    Word(Command.NOTE, ("NOTE", "NOTA"), "NOTE gate 4412", "leaves a note for the driver"),
-    Word(Command.LATE, ("LATE", "TARDE"), "LATE 20", "tells the driver how many minutes late you are"),
-    Word(Command.SAFE, ("SAFE", "SEGURO"), "SAFE behind the shed", "asks to leave the goods in a safe place"),
-    Word(Command.CALL, ("CALL", "LLAMAR"), "CALL", "asks to be called back, and tells our number"),
-    Word(Command.HELP, ("HELP", "AYUDA"), "HELP", "lists these words"),
+    Word(
+        Command.STATUS,
+        ("STATUS", "ESTADO", "STATUT"),
+        "STATUS",
+        "tells how the delivery stands, with the link",
+        "the page itself",
+        "recipient.track",
+    ),
+    Word(
+        Command.ETA,
+        ("ETA", "HORA"),
+        "ETA",
+        "tells when the truck is expected",
+        "the time at the top",
+        "recipient.status",
+    ),
+    Word(
+        Command.NOTE,
+        ("NOTE", "NOTA"),
+        "NOTE gate 4412",
+        "leaves a note for the driver",
+        "For the driver",
+        "recipient.leave_note",
+    ),
+    Word(
+        Command.LATE,
+        ("LATE", "TARDE"),
+        "LATE 20",
+        "tells the driver how many minutes late you are",
+        "Not home? I will be a little late",
+        "recipient.be_late",
+    ),
+    Word(
+        Command.SAFE,
+        ("SAFE", "SEGURO"),
+        "SAFE behind the shed",
+        "asks to leave the goods in a safe place",
+        "Not home? Leave it in a safe place",
+        "recipient.ask_wish",
+    ),
+    Word(
+        Command.NEIGHBOUR,
+        ("NEIGHBOR", "NEIGHBOUR", "VECINO", "VECINA"),
+        "NEIGHBOR Bo Li, number 14",
+        "asks to give the goods to a neighbor",
+        "Not home? Give it to a neighbor",
+        "recipient.ask_wish",
+    ),
+    Word(
+        Command.DAY,
+        ("DAY", "DIA"),
+        "DAY FRI",
+        "asks for another day; DAY alone tells which are possible",
+        "Not home? Choose another day",
+        "recipient.ask_wish",
+    ),
+    Word(
+        Command.UNDO,
+        ("UNDO", "DESHACER"),
+        "UNDO",
+        "takes back what you asked for: it comes as planned",
+        "Not home? Take it back",
+        "recipient.take_wish_back",
+    ),
+    Word(
+        Command.CALL,
+        ("CALL", "LLAMAR"),
+        "CALL",
+        "asks to be called back, and tells our number",
+        "Not home? Please call me back",
+        "recipient.ask_call",
+    ),
+    Word(
+        Command.RATE,
+        ("RATE", "CALIFICAR"),
+        "RATE 4 quick and kind",
+        "rates a delivery that is there, 1 to 5",
+        "How was it?",
+        "recipient.give_rating",
+    ),
+    Word(
+        Command.HELP,
+        ("HELP", "AYUDA"),
+        "HELP",
+        "lists these words",
+        "the foot of the page",
+        "recipient.track",
+    ),
 )
 _COMMAND_OF = {word: row.command for row in WORDS for word in row.words}
 _POLITE = frozenset({"PLEASE", "PLS", "PLZ", "THANKS", "THX", "POR", "FAVOR", "GRACIAS", "SVP", "BITTE"})
@@ -64,6 +158,20 @@ _CALL_ME = frozenset(
         *("CAN YOU CALL ME", "CAN YOU CALL ME PLEASE", "POR FAVOR LLAMAME"),
     }
 )
+_OTHER_DAY = frozenset(
+    {"OTHER DAY", "ANOTHER DAY", "NEW DAY", "A NEW DAY", "OTRO DIA", "OTHER DAY PLEASE", "ANOTHER DAY PLEASE"}
+)
+_WEEKDAYS = (
+    ("MON", "MONDAY", "LUN", "LUNES"),
+    ("TUE", "TUES", "TUESDAY", "MAR", "MARTES"),
+    ("WED", "WEDS", "WEDNESDAY", "MIE", "MIERCOLES"),
+    ("THU", "THUR", "THURS", "THURSDAY", "JUE", "JUEVES"),
+    ("FRI", "FRIDAY", "VIE", "VIERNES"),
+    ("SAT", "SATURDAY", "SAB", "SABADO"),
+    ("SUN", "SUNDAY", "DOM", "DOMINGO"),
+)
+_DAY_OF = {word: number for number, names in enumerate(_WEEKDAYS) for word in names}
+_SMALL = frozenset({"ON", "NEXT", "THIS", "EL", "PROXIMO"})
 _TYPOS = {"STAUTS": Command.STATUS, "STATSU": Command.STATUS, "STATU": Command.STATUS, "SATUS": Command.STATUS}
 _PLACES = word_set(
     """
@@ -75,8 +183,8 @@ _PLACES = word_set(
 
 def words_table() -> str:
     """Return the table of words in Markdown, as docs/texting.md shows it."""
-    rows = [f"| {', '.join(row.words)} | `{row.example}` | {row.does} |" for row in WORDS]
-    return "\n".join(("| word | example | what it does |", "|---|---|---|", *rows))
+    rows = [f"| {', '.join(row.words)} | `{row.example}` | {row.does} | {row.on_the_page} |" for row in WORDS]
+    return "\n".join(("| word | example | what it does | on the page |", "|---|---|---|---|", *rows))
 
 
 def parse_command(text: str) -> Asked | None:
@@ -86,6 +194,8 @@ def parse_command(text: str) -> Asked | None:
     polite = " ".join(word for word in spoken.split() if word not in _POLITE)
     if spoken in _CALL_ME or polite in _CALL_ME:
         return Asked(Command.CALL)
+    if polite in _OTHER_DAY:
+        return Asked(Command.DAY)
     if polite in _TYPOS:
         return Asked(_TYPOS[polite])
     match = re.match(r"([^\W\d_]+)(.*)$", said, re.DOTALL)
@@ -137,6 +247,31 @@ def _safe(first: str, rest: str) -> Asked | None:
     return Asked(Command.SAFE, text) if first.isupper() or is_marked or starts_a_place else None
 
 
+def _neighbour(first: str, rest: str) -> Asked | None:
+    """Read it only shouted or marked: "neighbor is home" is said to a person."""
+    text = _body(rest)
+    if not words_of(text):
+        return Asked(Command.NEIGHBOUR)
+    is_marked = bool(re.match(r"\s*[:\-–—=]", rest))
+    return Asked(Command.NEIGHBOUR, text) if first.isupper() or is_marked else None
+
+
+def _day(_first: str, rest: str) -> Asked | None:
+    """Read DAY alone or with one day of the week; anything else is chat ("day off tomorrow")."""
+    named = [word for word in words_of(rest).split() if word not in _POLITE | _SMALL]
+    if not named:
+        return Asked(Command.DAY)
+    return Asked(Command.DAY, day=_DAY_OF[named[0]]) if len(named) == 1 and named[0] in _DAY_OF else None
+
+
+def _rate(_first: str, rest: str) -> Asked | None:
+    """Read RATE with a whole digit, or alone; "rate my driver" is chat."""
+    text = _body(rest)
+    if not words_of(text):
+        return Asked(Command.RATE)
+    return Asked(Command.RATE, text) if re.match(r"[1-5]\b", text) else None
+
+
 def _bare(command: Command) -> Callable[[str, str], Asked | None]:
     return lambda _first, rest: _alone(command, rest)
 
@@ -147,6 +282,10 @@ _READERS: dict[Command, Callable[[str, str], Asked | None]] = {
     Command.NOTE: _note,
     Command.LATE: _late,
     Command.SAFE: _safe,
+    Command.NEIGHBOUR: _neighbour,
+    Command.DAY: _day,
+    Command.UNDO: _bare(Command.UNDO),
     Command.CALL: _bare(Command.CALL),
+    Command.RATE: _rate,
     Command.HELP: _bare(Command.HELP),
 }

@@ -75,6 +75,8 @@ def _opt_in(reading: Reading, candidates: list[Candidate], locale: str) -> None:
 
 def _help(reading: Reading, locale: str, *, is_driver: bool) -> None:
     reading.settle(ReadAs.HELP)
+    if words_of(reading.inbound.body) == "AYUDA":
+        locale = "es"  # who asks in Spanish is answered in Spanish, whatever the file said
     answered_by_carrier = reading.inbound.opt_out_type.upper() == "HELP"
     if reading.context.opt_out_replies == "ours" or not answered_by_carrier:
         reading.reply("driver_help" if is_driver else "help", locale)

@@ -8,7 +8,7 @@ from messaging.opt_out_words import words_of
 from messaging.questions import ask, close, open_question, rating_asked_of
 from messaging.ratings import CannotRate, ParsedRating, rate, read_rating
 from messaging.recipient_lines import chat
-from tracking.deliveries import Delivery, load
+from tracking.deliveries import Delivery, DeliveryStatus, load
 
 _AGREED = frozenset({"YES", "Y", "YEP", "YEAH", "SI", "OUI", "JA", "SIM", "OK", "YES PLEASE"})
 _DENIED = frozenset({"NO", "NOPE", "N", "NON", "NEIN", "NAO"})
@@ -17,6 +17,18 @@ _DENIED = frozenset({"NO", "NOPE", "N", "NON", "NEIN", "NAO"})
 def read_answer(reading: Reading) -> bool:
     """Read the text as an answer to what this number was asked about a rating; False when it is none."""
     return _meant(reading) or _rated(reading) or _followed_up(reading)
+
+
+def rate_by_word(reading: Reading, text: str, delivery: Delivery) -> None:
+    """Take ``RATE 4 and why`` as a rating of a delivery that is there, asked for or not; else say how or when."""
+    if delivery.status is not DeliveryStatus.DELIVERED:
+        reading.reply("rate_early", delivery.locale, delivery_id=delivery.id)
+        return
+    rating = read_rating(text).rating
+    if rating is None:
+        reading.reply("rate_how", delivery.locale, delivery_id=delivery.id)
+        return
+    _take(reading, delivery, rating)
 
 
 def _meant(reading: Reading) -> bool:

@@ -3,17 +3,20 @@
 from datetime import timedelta
 
 from messaging.cases import TaskKind, open_task
-from messaging.chat_lines import MAX_LENGTH, EmptyMessage, Origin, Voice, clean_body
+from messaging.chat_lines import MAX_LENGTH, EmptyMessage, Origin, Voice, clean_body, first_name
 from messaging.chat_states import chat_state, facts_of
 from messaging.conversations import note_event, say
 from messaging.inbound_reading import Reading
 from messaging.inbound_texts import InboundMessage, ReadAs
 from messaging.kinds import Channel
 from messaging.opt_out_words import asks_to_cancel
+from messaging.support import was_taken_over
 from tracking.deliveries import Delivery
+from tracking.driving import is_driving
 
 NO_WORDS = "(a message without words)"
 LATE_REPLY_EVERY = timedelta(hours=24)
+DRIVING_REPLY_EVERY = timedelta(minutes=30)
 
 
 def chat(reading: Reading, delivery: Delivery, *, assumed: str = "", held: InboundMessage | None = None) -> None:
@@ -56,6 +59,17 @@ def tell_when_late(reading: Reading, delivery: Delivery) -> None:
     state = chat_state(facts_of(delivery, is_taken_over=False), audience=Voice.RECIPIENT, now=reading.now)
     if state.code in {"after", "closed"}:
         reading.reply("late_reply", delivery.locale, delivery_id=delivery.id, at_most_every=LATE_REPLY_EVERY)
+
+
+def tell_when_driving(reading: Reading, delivery: Delivery) -> None:
+    """Say, once in half an hour, that the driver drives and sees this at the next stop."""
+    is_taken_over = was_taken_over(reading.session, delivery.id)
+    state = chat_state(facts_of(delivery, is_taken_over=is_taken_over), audience=Voice.RECIPIENT, now=reading.now)
+    if state.code != "driver" or not is_driving(reading.session, delivery.stop.route_id, reading.now):
+        return
+    name = first_name(delivery.stop.route.driver.name)
+    every = DRIVING_REPLY_EVERY
+    reading.reply("driving", delivery.locale, delivery_id=delivery.id, at_most_every=every, name=name)
 
 
 def _parts(body: str) -> list[str]:

@@ -10,7 +10,7 @@ from messaging.inbound_reading import Reading
 from messaging.inbound_texts import InboundMessage, QuestionKind, ReadAs
 from messaging.questions import ask, close, open_question, times_asked
 from messaging.rating_answers import read_answer
-from messaging.recipient_lines import chat, tell_when_late
+from messaging.recipient_lines import chat, tell_when_driving, tell_when_late
 from messaging.reply_texts import choices_text
 from messaging.resolution import Candidate, Resolved, chosen, resolve
 from tracking.deliveries import Delivery, load
@@ -41,6 +41,7 @@ def _act(reading: Reading, inbound: InboundMessage, delivery: Delivery, assumed:
     if asked is None:
         chat(reading, delivery, assumed=assumed, held=held)
         tell_when_late(reading, delivery)
+        tell_when_driving(reading, delivery)
         return
     act_on(reading, asked, delivery, inbound)
     inbound.read_as, inbound.delivery_id, inbound.assumed = ReadAs.COMMAND, delivery.id, assumed

@@ -16,6 +16,7 @@ from messaging.notifications import Notification, NotificationStatus, advance, d
 from messaging.ratings import Rating
 from messaging.schedule import PLANNED_KINDS, Rules, Subject, Told, Wanted, planned
 from messaging.search_index import keep_about
+from messaging.wish_actions import lapse
 from tracking.custody import CustodyEvent, CustodyKind
 from tracking.deliveries import Delivery, load
 
@@ -60,6 +61,7 @@ def reconcile(
     session.execute(select(Delivery.id).where(Delivery.id == delivery_id).with_for_update())
     delivery = load(session, delivery_id)
     keep_about(session, delivery)
+    lapse(session, delivery, now)
     mark = delivery.plan_dirty_at
     rows = of_delivery(session, delivery_id)
     subject = subject_of(session, delivery)

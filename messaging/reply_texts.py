@@ -9,8 +9,8 @@ from messaging.segments import plain
 from tracking.deliveries import UNDER_WAY, Delivery, DeliveryStatus
 
 _EN: dict[str, str] = {
-    "help": "{company}: text STATUS, ETA, NOTE and a note, LATE and minutes, SAFE and a place, or CALL. "
-    "Anything else goes to us. {contact}. STOP ends messages.",
+    "help": "{company}: text STATUS, ETA, NOTE and a note, LATE and minutes, SAFE and a place, NEIGHBOR and "
+    "a name, DAY, UNDO, CALL or RATE 1-5. Anything else goes to us. {contact}. STOP ends messages.",
     "opted_out": "{company}: you will get no more messages from us. Text START to get them again.",
     "opted_in": "{company}: you will get messages about your deliveries again. Text STOP to end them.",
     "unknown": "{company}: we found no delivery for your number. {contact}.",
@@ -27,6 +27,9 @@ _EN: dict[str, str] = {
     "late_how": "How many minutes? Text for example: LATE 20 (at most 240)",
     "safe": 'We asked the driver to leave it here: "{text}"',
     "safe_how": "Text SAFE and the place, for example: SAFE behind the shed",
+    "driving": "{name} is driving and will see it at the next stop.",
+    "rate_how": "Text RATE and 1 (bad) to 5 (great), for example: RATE 5",
+    "rate_early": "You can rate the delivery once it is there.",
     "call": "{company}: we were asked to call you back. {contact}.",
     "too_late": "{company}: {state} {contact}.",
     "late_reply": "{company}: the driver is done, so support reads your message. {contact}.",
@@ -54,8 +57,8 @@ _EN: dict[str, str] = {
     "today": "today",
 }
 _ES: dict[str, str] = {
-    "help": "{company}: escriba ESTADO, HORA, NOTA y la nota, TARDE y minutos, SEGURO y el lugar, o LLAMAR. "
-    "Lo demas nos llega. {contact}. STOP termina los mensajes.",
+    "help": "{company}: escriba ESTADO, HORA, NOTA y la nota, TARDE y minutos, SEGURO y el lugar, VECINO y "
+    "el nombre, DIA, DESHACER, LLAMAR o CALIFICAR 1-5. Lo demas nos llega. {contact}. STOP termina los mensajes.",
     "opted_out": "{company}: ya no recibe mensajes nuestros. Escriba START para recibirlos otra vez.",
     "opted_in": "{company}: recibe de nuevo mensajes sobre sus entregas. Escriba STOP para no recibirlos.",
     "unknown": "{company}: no encontramos una entrega para su numero. {contact}.",
@@ -72,6 +75,9 @@ _ES: dict[str, str] = {
     "late_how": "¿Cuantos minutos? Escriba por ejemplo: TARDE 20 (240 como maximo)",
     "safe": 'Pedimos al conductor que lo deje aqui: "{text}"',
     "safe_how": "Escriba SEGURO y el lugar, por ejemplo: SEGURO en el garaje",
+    "driving": "{name} conduce ahora y lo ve en la proxima parada.",
+    "rate_how": "Escriba CALIFICAR y de 1 (mal) a 5 (muy bien), por ejemplo: CALIFICAR 5",
+    "rate_early": "Puede calificar la entrega cuando haya llegado.",
     "call": "{company}: pedimos que le llamen. {contact}.",
     "too_late": "{company}: {state} {contact}.",
     "late_reply": "{company}: el conductor ya termino; su mensaje lo lee una persona. {contact}.",

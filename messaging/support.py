@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from messaging.chat_lines import ChatMessage, Voice
+from messaging.chat_lines import ChatMessage, Conversation, Voice
 from messaging.chat_log import append_event, locked
 from messaging.relay import withdraw
 
@@ -42,6 +42,11 @@ def take_over(session: Session, delivery_id: str, staff_id: str, now: datetime) 
     )
     withdraw(session, delivery_id, list(session.scalars(statement)))
     return True
+
+
+def was_taken_over(session: Session, delivery_id: str) -> bool:
+    """True while support answers instead of the driver."""
+    return session.scalar(select(Conversation.taken_over_by).where(Conversation.id == delivery_id)) is not None
 
 
 def hand_back(session: Session, delivery_id: str, staff_id: str, now: datetime) -> bool:

@@ -31,6 +31,7 @@ from messaging.wish_texts import (
     driver_words,
     line_of,
     short_wish,
+    sms_text,
     wish_text,
 )
 from messaging.wishes import (
@@ -171,7 +172,7 @@ def accept(
         delivery = load(session, delivery.id)
     _accept(session, delivery, wish, decided_by=actor.id, words=words, now=now, ids=ids)
     if wish.kind is not _K.OTHER_DAY or words.strip():
-        said = wish_text("accepted", delivery.locale, wish=short_wish(wish, delivery.locale))
+        said = sms_text("accepted", delivery.locale, wish=short_wish(wish, delivery.locale))
         _tell_recipient(session, delivery, wish, f"{said} {_shown(words)}".strip(), now, ids)
     _has_changed(session, delivery, now)
     return changed
@@ -185,7 +186,7 @@ def decline(
     _require_open(wish)
     _decided(session, wish, _S.DECLINED, decided_by=actor.id, words=words, now=now)
     note_event(session, delivery.id, line_of(DECLINED_LINE, wish, words), now, key=f"wish-{wish.id}-{wish.answers}")
-    said = wish_text("declined", delivery.locale, wish=short_wish(wish, delivery.locale), words=_shown(words))
+    said = sms_text("declined", delivery.locale, wish=short_wish(wish, delivery.locale), words=_shown(words))
     _tell_recipient(session, delivery, wish, said, now, ids)
     _has_changed(session, delivery, now)
     return Changed((delivery.id,), (delivery.stop.route_id,))

@@ -1,6 +1,6 @@
 """Wish texts: what is said about a wish to recipient, driver and thread, in English and Spanish. Pure.
 
-Pages show them as they are; a text message loses the accents that GSM-7 lacks (``segments.plain``).
+Pages show them as they are; in a text message our own words lose the accents that GSM-7 lacks.
 """
 
 import re
@@ -12,6 +12,7 @@ from babel.dates import format_skeleton
 
 from messaging.chat_lines import first_name
 from messaging.reply_texts import ECHO_LENGTH, language_of, short
+from messaging.segments import folded
 from messaging.wishes import Wish, WishKind
 from tracking.deliveries import Delivery
 
@@ -83,6 +84,12 @@ def wish_text(key: str, locale: str, **values: object) -> str:
     return _TEXTS[language_of(locale)][key].format(**shown).strip()
 
 
+def sms_text(key: str, locale: str, **values: object) -> str:
+    """Return a text fit for SMS: our own words without the accents that GSM-7 lacks, people's words as they are."""
+    shown = {name: short(str(value), 200) for name, value in values.items()}
+    return folded(_TEXTS[language_of(locale)][key]).format(**shown).strip()
+
+
 def wish_words(wish: Wish, locale: str) -> str:
     """Return the wish in words: ``leave it in a safe place: behind the shed``."""
     return _wish(wish.kind.value, wish.what, locale)
@@ -90,8 +97,8 @@ def wish_words(wish: Wish, locale: str) -> str:
 
 def short_wish(wish: Wish, locale: str) -> str:
     """Return the wish in words that fit a text message."""
-    what = day_words(wish.wanted_on, locale) if wish.wanted_on else short(wish.place, ECHO_LENGTH)
-    return wish_text(wish.kind.value, locale, what=what)
+    what = folded(day_words(wish.wanted_on, locale)) if wish.wanted_on else short(wish.place, ECHO_LENGTH)
+    return sms_text(wish.kind.value, locale, what=what)
 
 
 def line_of(prefix: str, wish: Wish, words: str = "") -> str:
@@ -120,14 +127,14 @@ def day_words(on: date, locale: str) -> str:
 
 def days_words(days: Sequence[date], locale: str) -> str:
     """Return days side by side, as a text names them."""
-    return "; ".join(day_words(day, locale) for day in days)
+    return folded("; ".join(day_words(day, locale) for day in days))
 
 
 def driver_words(key: str, wish: Wish, delivery: Delivery) -> str:
     """Return what the driver is texted about a wish, in the driver's language."""
     locale = delivery.stop.route.driver.locale
     name = first_name(delivery.recipient_name)
-    return wish_text(key, locale, stop=delivery.stop.sequence, name=name, wish=short_wish(wish, locale))
+    return sms_text(key, locale, stop=delivery.stop.sequence, name=name, wish=short_wish(wish, locale))
 
 
 def _wish(kind: str, what: str, locale: str) -> str:

@@ -15,7 +15,9 @@ from messaging.kinds import Channel
 from tests.builders import local, make_delivery
 from tests.messaging.phone import CONTEXT, NOW, OURS, PHONE, lines, out, replies, told
 from tracking.deliveries import DeliveryStatus
+from tracking.fixes import Fix, dump_fix
 from tracking.ids import new_id
+from tracking.routes import RouteState
 
 
 def test_status_tells_how_it_stands(session: Session) -> None:
@@ -68,9 +70,9 @@ def test_a_note_reaches_the_delivery_and_the_driver(session: Session) -> None:
 def test_a_second_note_is_added_to_the_first(session: Session) -> None:
     delivery = out(session)
     told(session, "NOTE gate 4412")
-    told(session, "SAFE behind the shed", at=NOW + timedelta(minutes=1))
+    told(session, "NOTE ring twice", at=NOW + timedelta(minutes=1))
     session.refresh(delivery)
-    assert delivery.recipient_note == "gate 4412\nSafe place: behind the shed"
+    assert delivery.recipient_note == "gate 4412\nring twice"
 
 
 def test_late_tells_the_driver_how_much(session: Session) -> None:
@@ -110,3 +112,19 @@ def test_what_was_answered_by_itself_makes_nobody_wait(session: Session, text: s
     told(session, text)
     conversation = session.get_one(Conversation, delivery.id)
     assert (conversation.waiting_since is not None) is waits
+
+
+def test_help_in_spanish_is_answered_in_spanish_whatever_the_file_says(session: Session) -> None:
+    out(session, locale="en")
+    told(session, "Ayuda")
+    assert replies(session)[0].startswith("Juniper: escriba ESTADO")
+
+
+def test_who_writes_to_a_moving_truck_is_told_so_once(session: Session) -> None:
+    delivery = out(session)
+    fix = Fix(40.7, -74.3, NOW, NOW, 8.0, 9.0, 48.0)
+    session.add(RouteState(route_id=delivery.stop.route_id, engine={"recent": [dump_fix(fix)]}, plan_version=1))
+    session.flush()
+    told(session, "which side is the door you want?")
+    told(session, "the left one is better", at=NOW + timedelta(minutes=1))
+    assert replies(session) == ["Dana is driving and will see it at the next stop."]
