@@ -4,13 +4,14 @@ The spaces inside do not break; what goes out by SMS gets plain ones (``segments
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_time
+from babel.dates import format_date, format_time
 
 SOURCE_LANGUAGE = "en"
+_YEAR_AT_THE_END = re.compile(r"[\s,.]*('de'\s)?\s*y+('\w+')?\.?$")
 _DAY_HALF = re.compile(r"\s*(?P<half>[ap]\.?\s?m\.?)$", re.IGNORECASE)
 
 
@@ -28,6 +29,11 @@ def clock_words(at: datetime, zone: str, formats: Locale) -> str:
     text = format_time(at.astimezone(ZoneInfo(zone)), "short", locale=formats)
     text = text.replace("\u202f", "\u00a0").replace(" ", "\u00a0")
     return text.lower() if formats.language == SOURCE_LANGUAGE else text
+
+
+def date_words(on: date, formats: Locale) -> str:
+    """Return weekday, day and month in full: ``Tuesday, November 24``, in every country that speaks the language."""
+    return format_date(on, _YEAR_AT_THE_END.sub("", formats.date_formats["full"].pattern), locale=formats)
 
 
 def span_words(start: datetime, end: datetime, zone: str, formats: Locale) -> str:

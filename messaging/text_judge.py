@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from messaging.kinds import RULES, Channel, Kind
-from messaging.segments import Encoding, encoding_of, folded, forcing, plain, room, segment_count, width
+from messaging.segments import Encoding, encoding_of, forcing, room, segment_count, width
 from messaging.text_samples import sample, worst
 from messaging.text_words import allowed, needed
 from messaging.texts import Source, render_source, words_in
@@ -15,7 +15,6 @@ from messaging.wording import Company
 
 LONGEST_SUBJECT, LONGEST_MAIL = 150, 4_000  # letters of a mail at its longest (our choice)
 LONGEST_SOURCE = 4_000  # letters of what is typed
-_VALID = re.compile(r"\(\([a-z_]+\)\)")
 _MEANT = re.compile(r"\(\(([^()]*)\)\)")
 
 
@@ -42,7 +41,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The two previews of a text, and why it is refused. There are none when its words cannot be put in."""
+    """The two previews of a text, and why it is refused. What cannot be shown has no preview."""
 
     sample: Shown | None
     worst: Shown | None
@@ -60,18 +59,19 @@ def judge(kind: Kind, channel: Channel, language: str, source: Source, *, compan
     ``price`` is what one SMS segment costs.
     """
     problems = _about_source(kind, channel, source)
-    if unreadable(kind, source):
+    if _is_unreadable(source):
         return Judged(None, None, tuple(problems))
-    usual = _shown(kind, channel, language, source, sample(kind, channel, language, company), price)
-    longest = _shown(kind, channel, language, source, worst(kind, channel, language, company), price)
+    strange = {name: f"(({name}))" for name in words_in(f"{source.subject} {source.body}")}
+    usual = _shown(kind, channel, language, source, strange | sample(kind, channel, language, company), price)
+    longest = _shown(kind, channel, language, source, strange | worst(kind, channel, language, company), price)
     problems += _about_length(kind, channel, longest)
     return Judged(usual, longest, tuple(problems))
 
 
-def unreadable(kind: Kind, source: Source) -> bool:
-    """True when words cannot be put in: there are unknown ones, or letters that cannot be kept."""
+def _is_unreadable(source: Source) -> bool:
+    """True when there are letters that cannot be kept, or too many."""
     text = source.subject + source.body
-    return bool(set(words_in(text)) - allowed(kind)) or _has_control(text) or len(text) > LONGEST_SOURCE
+    return _has_control(text) or len(text) > LONGEST_SOURCE
 
 
 def _about_source(kind: Kind, channel: Channel, source: Source) -> list[str]:
@@ -143,9 +143,3 @@ def _shown(kind: Kind, channel: Channel, language: str, source: Source, words: d
     segments = segment_count(text.body)
     letters = forcing(text.body)
     return Shown("", text.body, segments, encoding_of(text.body), letters, width(text.body), price * segments)
-
-
-def changed_letters(source: Source) -> tuple[str, ...]:
-    """Return the letters of an SMS text that go out as their plain twins, such as é without its accent: each once."""
-    typed = _VALID.sub("", source.body)
-    return tuple(dict.fromkeys(letter for letter in typed if folded(letter) != letter and plain(letter) == letter))

@@ -24,6 +24,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "templates" / "messages"
 WORDS = frozenset(BY_NAME)
 _WORD = re.compile(r"\(\(([a-z_]+)\)\)")
 _SPACES = re.compile(r"[ \t]{2,}")
+_TWO_DOTS = re.compile(r"(?<=[ap]\.)(?P<space>[\s\u00a0]?)m\.\.(?!\.)")
 LINK = "((link))"
 UNSUBSCRIBE = "unsubscribe-link"
 
@@ -199,5 +200,6 @@ def _styled(paragraphs: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Return ``text`` without the gaps that empty words leave."""
-    return "\n".join(_SPACES.sub(" ", line).strip() for line in text.split("\n")).strip()
+    """Return ``text`` without the gaps that empty words leave, nor a second dot behind ``p. m.``"""
+    spaced = "\n".join(_SPACES.sub(" ", line).strip() for line in text.split("\n")).strip()
+    return _TWO_DOTS.sub(r"\g<space>m.", spaced)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date
 
-from messaging.clock_words import clock_words, formats_of
+from messaging.clock_words import clock_words, date_words, formats_of
 from messaging.hours import QUESTION_HOURS
 from messaging.kinds import Channel, Kind
 from messaging.plan_facts import TAKEN_BACK
@@ -72,7 +72,7 @@ class Voice:
             return self.word("today")
         if on == today + timedelta(days=1):
             return self.word("tomorrow", weekday=format_date(on, "EEEE", locale=self._locale))
-        return self.word("dated", date=format_skeleton("MMMMEEEEd", on, locale=self._locale))
+        return self.word("dated", date=date_words(on, self._locale))
 
     def between(self, start: datetime, end: datetime) -> str:
         """Return ``between 10:40 and 11:20``; ``around 11:20`` when both are the same."""
