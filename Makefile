@@ -28,6 +28,17 @@ bench-eta: .venv/installed
 	@test -n "$(RUNS)" || { echo "Say which runs: make bench-eta RUNS=runs.jsonl"; exit 2; }
 	@$(BIN)/python -m bench.bench_eta $(RUNS) $(ARGS)
 
+# Arrivals found and false ones, on days made of runs that were only driven through: make bench-arrivals RUNS=runs.jsonl
+.PHONY: bench-arrivals
+bench-arrivals: .venv/installed
+	@test -n "$(RUNS)" || { echo "Say which runs: make bench-arrivals RUNS=runs.jsonl"; exit 2; }
+	@$(BIN)/python -m bench.bench_arrivals $(RUNS) $(ARGS)
+
+# Seconds until every open page is right again after a kill; seconds to the last byte after a link is revoked.
+.PHONY: bench-recovery
+bench-recovery: .venv/installed $(VENDOR)/installed tools
+	@$(BIN)/python -m bench.bench_recovery $(ARGS)
+
 # Fixes a second against redis-benchmark of Debian's redis-tools; wrk makes the load. Both are installed if they are not.
 .PHONY: bench-ingest
 bench-ingest: .venv/installed

@@ -28,13 +28,17 @@ class Here:
 
 @dataclass(slots=True)
 class Current:
-    """The stop the truck stands at, since when, and where it really stands."""
+    """The stop the truck stands at, since when, and where it really stands.
+
+    While it is not ``is_sure`` the stand may turn out to be a red light: no arrival is told yet.
+    """
 
     stop_id: str
     since: float
     anchor: LatLon
     is_tapped: bool
     is_revisit: bool = False
+    is_sure: bool = True
 
 
 @dataclass(slots=True)
@@ -106,9 +110,7 @@ class RouteState:
             "driver": self.driver,
             "started": self.started_at,
             "here": [*here.place, here.at] if here else None,
-            "current": [current.stop_id, current.since, *current.anchor, current.is_tapped, current.is_revisit]
-            if current
-            else None,
+            "current": _dump_current(current) if current else None,
             "away": [self.away, round(self.away_since, 1), round(self.away_from_m, 1)],
             "passing": self.passing,
             "resting": self.is_resting,
@@ -120,6 +122,11 @@ class RouteState:
             "conformal": self.conformal.dump(),
             "ledger": self.ledger.dump(),
         }
+
+
+def _dump_current(current: Current) -> list[Any]:
+    claims = (current.is_tapped, current.is_revisit, current.is_sure)
+    return [current.stop_id, current.since, *current.anchor, *claims]
 
 
 def new_state(
@@ -168,8 +175,8 @@ def load_state(
         lat, lon, at = row["here"]
         state.here = Here(LatLon(lat, lon), at)
     if row["current"] and row["current"][0] in state.itinerary.index:
-        stop_id, since, lat, lon, is_tapped, is_revisit = row["current"]
-        state.current = Current(stop_id, since, LatLon(lat, lon), is_tapped, is_revisit)
+        stop_id, since, lat, lon, *claims = row["current"]
+        state.current = Current(stop_id, since, LatLon(lat, lon), *claims)
     state.itinerary.restore(row["itinerary"])
     state.gate = Gate.load(row["gate"])
     state.recent = [load_fix(fix) for fix in row["recent"]]

@@ -65,12 +65,13 @@ def read_runs(path: Path) -> Iterator[Run]:
             if not line.strip():
                 continue
             try:
-                yield _run(json.loads(line))
+                yield read_run(json.loads(line))
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 raise BadRunFile(path, number, f"not a run ({error})") from error
 
 
-def _run(row: dict[str, Any]) -> Run:
+def read_run(row: dict[str, Any]) -> Run:
+    """Return one run; raises ``KeyError``, ``ValueError`` or ``TypeError`` for what is none."""
     stops = tuple(
         PlannedStop(stop_id=str(number), lat=float(stop["lat"]), lon=float(stop["lon"]))
         for number, stop in enumerate(row["stops"])

@@ -1,16 +1,16 @@
 """What the fixes of one route mean: the drive, the stands, arrivals, departures, and stops gone past."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from tracking import forecast
-from tracking.arrival import Candidate, Stand, StandingRule, arrived_stop, left_at, stand_at
+from tracking.arrival import Candidate, Stand, StandingRule, arrived_stop, left_at, stand_at, sure_after_s, was_stay
 from tracking.eta import Cause
 from tracking.fixes import Fix
-from tracking.geo import LatLon, distance_m, segment_distance_m
+from tracking.geo import LatLon, distance_m
 from tracking.itinerary import PlannedStop
+from tracking.off_route import see_off_route, skip_to
 from tracking.route_state import Current, Here, RouteState
 
 TapKind = Literal["arrived", "departed"]
@@ -19,20 +19,8 @@ TapKind = Literal["arrived", "departed"]
 PACE_GAP_S = 300.0
 # Standing so long away from any stop is a break, not traffic (our choice).
 BREAK_S = 300.0
-# Off route: so many fixes in a row away from the next stop and nearer to a later one (reference/tracking.md 6). There a
-# fix is 30 s; a phone that sends every 10 s must not make a way round a block or to a bridge look like a new order, so
-# it must also last, lead far enough, and end clearly nearer to the later stop (our choice, on made-up town days).
-OFF_ROUTE_FIXES = 3
-OFF_ROUTE_S = 85.0
-OFF_ROUTE_M = 250.0
-OFF_ROUTE_SHARE = 0.6
-OFF_ROUTE_LOOK_AHEAD = 5
-# A truck that came so near to the next stop and is out of its exit radius again has gone past it (our choice).
-PASSED_M = 120.0
 # So many of the stops gone past last still count as next: the truck may have looked for a place to park (our choice).
 JUST_PASSED = 2
-# A service too short to be noticed took no longer than this (our choice).
-PASSED_SERVICE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +49,9 @@ class Watch:
         if visit is not None and visit.is_tapped:
             return
         if visit is not None and state.current is not None and state.current.stop_id == stop.stop_id:
-            visit.arrived_at, visit.is_tapped = at_s, True
-            state.current.is_tapped = True
+            visit.arrived_at, visit.is_tapped, visit.is_seen = at_s, True, state.current.is_sure
+            state.current.is_tapped = state.current.is_sure = True
+            state.conformal.settle(stop.stop_id, at_s)
             return
         if state.current is not None:
             self.depart(at_s)
@@ -77,10 +66,12 @@ class Watch:
         stand = stand_at(state.recent, len(state.recent) - 1, self._rule)
         events: list[StopEvent] = []
         if state.current is not None:
-            events = self._see_tapped(state.current, stand) + self._see_departure()
+            events = (
+                self._see_tapped(state.current, stand) + self._see_certain(state.current, fix) + self._see_departure()
+            )
         else:
             self._count_pace(fix)
-            self._see_off_route(fix)
+            see_off_route(state, fix, exit_m=self._rule.exit_m)
         state.here = Here(fix.place, fix.at.timestamp())
         state.is_resting = False
         if state.current is None:
@@ -91,7 +82,7 @@ class Watch:
         return events
 
     def _see_break(self, stand: Stand) -> None:
-        """Note a long stand away from any stop: it is no traffic, and says nothing about the pace."""
+        """Note a long stand away from any stop: no traffic, so it says nothing about the pace."""
         if stand.dwell_s >= BREAK_S:
             self._state.is_resting = True
             self._state.pace.take_back(stand.since.timestamp())
@@ -106,6 +97,25 @@ class Watch:
             return []
         visit.is_seen = True
         return [StopEvent("arrived", current.stop_id, stand.since, stand.place.lat, stand.place.lon)]
+
+    def _see_certain(self, current: Current, fix: Fix) -> list[StopEvent]:
+        """Tell the arrival once the truck has stood for so long that it is certain."""
+        if current.is_sure or distance_m(fix.place, current.anchor) > self._rule.spread_m:
+            return []
+        since = datetime.fromtimestamp(current.since, UTC)
+        if not self._is_certain(current.stop_id, Stand(current.anchor, since, fix.at)):
+            return []
+        return self._make_certain(current)
+
+    def _is_certain(self, stop_id: str, stand: Stand) -> bool:
+        away_m = distance_m(stand.place, self._state.itinerary.get(stop_id).place)
+        return stand.dwell_s >= sure_after_s(away_m, self._rule)
+
+    def _make_certain(self, current: Current) -> list[StopEvent]:
+        current.is_sure = True
+        self._state.conformal.settle(current.stop_id, current.since)
+        since = datetime.fromtimestamp(current.since, UTC)
+        return [StopEvent("arrived", current.stop_id, since, current.anchor.lat, current.anchor.lon)]
 
     def _count_pace(self, fix: Fix) -> None:
         state = self._state
@@ -125,67 +135,43 @@ class Watch:
         lost_s = driven_s - engine_s * state.pace_factor_prior
         state.ledger.note(Cause.TRAFFIC, lost_s=lost_s, at=until)
 
-    def _see_off_route(self, fix: Fix) -> None:
-        """Go on from a later stop when the next one was gone past, or is being left behind for the later one."""
-        state = self._state
-        ahead = state.itinerary.ahead()
-        if state.here is None or not ahead:
-            return
-        stop = ahead[0]
-        before_m = distance_m(state.here.place, stop.place)
-        now_m = distance_m(fix.place, stop.place)
-        if min(now_m, segment_distance_m(stop.place, state.here.place, fix.place)) <= PASSED_M:
-            state.passing = stop.stop_id
-        if now_m <= before_m:
-            state.away = 0 if now_m < before_m - 1.0 else state.away
-            return
-        if state.away == 0:
-            state.away_since, state.away_from_m = state.here.at, before_m
-        if state.passing == stop.stop_id and now_m > self._rule.exit_m:
-            state.service.add(observed_s=PASSED_SERVICE_S, expected_s=state.usual_service_s(stop))
-            self._skip_to(state.itinerary.index[stop.stop_id] + 1)
-            return
-        later = ahead[1 : 1 + OFF_ROUTE_LOOK_AHEAD]
-        nearest = min(later, key=lambda other: distance_m(fix.place, other.place), default=None)
-        nearest_m = distance_m(fix.place, nearest.place) if nearest is not None else math.inf
-        state.away = state.away + 1 if nearest_m < now_m else 0
-        lasts = state.away >= OFF_ROUTE_FIXES and fix.at.timestamp() - state.away_since >= OFF_ROUTE_S
-        leads = now_m - state.away_from_m >= OFF_ROUTE_M and nearest_m <= OFF_ROUTE_SHARE * now_m
-        if nearest is not None and lasts and leads:
-            self._skip_to(state.itinerary.index[nearest.stop_id])
-
-    def _skip_to(self, pointer: int) -> None:
-        state = self._state
-        state.itinerary.pointer = max(state.itinerary.pointer, pointer)
-        state.away = 0
-        for stop in state.itinerary.skipped():
-            state.conformal.forget(stop.stop_id)
-
     def _see_arrival(self, stand: Stand) -> list[StopEvent]:
         state = self._state
-        if stand.dwell_s < self._rule.near_dwell_s and len(state.itinerary.ahead()) != 1:
+        if stand.dwell_s < self._rule.near_dwell_s and self._last_ahead(stand.place) is None:
             return []
-        stop_id = arrived_stop(stand, self._candidates(), self._rule)
+        stop_id = arrived_stop(stand, self._candidates(stand.place), self._rule)
         if stop_id is None:
             return []
         is_new = stop_id not in state.itinerary.visits
-        self.arrive(stop_id, stand.since.timestamp(), stand.place, is_tapped=False)
+        is_last = stop_id == self._last_ahead(stand.place)
+        is_sure = self._is_certain(stop_id, stand) or not is_new or is_last
+        self.arrive(stop_id, stand.since.timestamp(), stand.place, is_tapped=False, is_sure=is_sure)
         place = stand.place
-        return [StopEvent("arrived", stop_id, stand.since, place.lat, place.lon)] if is_new else []
+        return [StopEvent("arrived", stop_id, stand.since, place.lat, place.lon)] if is_new and is_sure else []
 
-    def _candidates(self) -> list[Candidate]:
+    def _last_ahead(self, place: LatLon) -> str | None:
+        """Return the last stop of the day when nothing else is ahead of ``place``: all others are done or gone past."""
+        state = self._state
+        ahead = state.itinerary.ahead()
+        if len(ahead) == 2 and state.passing == ahead[0].stop_id:
+            is_nearer = distance_m(place, ahead[1].place) < distance_m(place, ahead[0].place)
+            return ahead[1].stop_id if is_nearer else None
+        return ahead[0].stop_id if len(ahead) == 1 else None
+
+    def _candidates(self, place: LatLon) -> list[Candidate]:
         itinerary = self._state.itinerary
         ahead = itinerary.ahead()
         near = {stop.stop_id for stop in ahead[: self._rule.near_stops]}
         near.update(stop.stop_id for stop in itinerary.skipped()[-JUST_PASSED:])
-        last = ahead[0].stop_id if len(ahead) == 1 else None
+        last = self._last_ahead(place)
         return [
             Candidate(stop.stop_id, stop.place, stop.stop_id in near, stop.stop_id == last)
             for stop in itinerary.stops
             if not stop.closed
         ]
 
-    def arrive(self, stop_id: str, at_s: float, anchor: LatLon, *, is_tapped: bool) -> None:
+    def arrive(self, stop_id: str, at_s: float, anchor: LatLon, *, is_tapped: bool, is_sure: bool = True) -> None:
+        """Let the truck stand at a stop; while that is not sure, only estimates count on it."""
         state = self._state
         visit = state.itinerary.visits.get(stop_id)
         is_revisit = visit is not None and not is_tapped
@@ -194,8 +180,9 @@ class Watch:
         else:
             self._close_leg(stop_id, at_s)
             state.itinerary.arrive(stop_id, at_s, is_tapped=is_tapped)
-            state.conformal.settle(stop_id, at_s)
-        state.current = Current(stop_id, at_s, anchor, is_tapped, is_revisit)
+            if is_sure:
+                state.conformal.settle(stop_id, at_s)
+        state.current = Current(stop_id, at_s, anchor, is_tapped, is_revisit, is_sure)
         state.away = 0
 
     def _close_leg(self, stop_id: str, at_s: float) -> None:
@@ -219,16 +206,42 @@ class Watch:
         if current.is_tapped:
             rule = StandingRule(spread_m=rule.exit_m)
         since = datetime.fromtimestamp(current.since, UTC)
+        if self._is_at_last(current, state.recent[-1].place):
+            rule = replace(rule, exit_m=0.0)
         left = left_at(state.recent, arrived_at=since, stop=stop.place, anchor=current.anchor, rule=rule)
         if left is None:
             return []
-        self.depart(left.timestamp())
         newest = state.recent[-1]
+        events: list[StopEvent] = []
+        if not current.is_sure:
+            if not was_stay(state.recent, Stand(current.anchor, since, left), stop.place, self._rule):
+                self._drop_stand(current, newest)
+                return []
+            events = self._make_certain(current)
+        self.depart(left.timestamp())
         state.here = Here(current.anchor, left.timestamp())
         self._count_pace(newest)
         if current.is_revisit:
             return []
-        return [StopEvent("departed", stop.stop_id, left, current.anchor.lat, current.anchor.lon)]
+        return [*events, StopEvent("departed", stop.stop_id, left, current.anchor.lat, current.anchor.lon)]
+
+    def _is_at_last(self, current: Current, place: LatLon) -> bool:
+        """Tell whether the truck has moved on to the last stop, which may be next door."""
+        ahead = self._state.itinerary.ahead()
+        if len(ahead) != 1 or current.is_tapped:
+            return False
+        last_m = distance_m(place, ahead[0].place)
+        here_m = distance_m(place, self._state.itinerary.get(current.stop_id).place)
+        return last_m <= self._rule.last_m and last_m < here_m
+
+    def _drop_stand(self, current: Current, newest: Fix) -> None:
+        """Take a stand back that was only traffic: the stop was gone past, and the time was lost on the road."""
+        state = self._state
+        del state.itinerary.visits[current.stop_id]
+        state.current = None
+        state.here = Here(current.anchor, current.since)
+        self._count_pace(newest)
+        skip_to(state, state.itinerary.index[current.stop_id] + 1)
 
     def depart(self, at_s: float) -> None:
         """End the service under way and learn from how long it took."""
@@ -261,7 +274,7 @@ class Watch:
         left_at_s = [visit.departed_at or visit.arrived_at for visit in state.itinerary.visits.values()]
         if left_at_s and stand.since.timestamp() <= max(left_at_s):
             return []
-        unseen = [c for c in self._candidates() if c.stop_id not in state.itinerary.visits]
+        unseen = [c for c in self._candidates(stand.place) if c.stop_id not in state.itinerary.visits]
         stop_id = arrived_stop(stand, unseen, self._rule)
         if stop_id is None:
             return []

@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tracking.arrival import Candidate, Stand, StandingRule, arrived_stop, left_at, stand_at
+from tracking.arrival import (
+    Candidate,
+    Stand,
+    StandingRule,
+    arrived_stop,
+    is_stay,
+    left_at,
+    lost_s,
+    stand_at,
+    sure_after_s,
+)
 from tracking.fixes import Fix
 from tracking.geo import LatLon
 
@@ -46,11 +56,10 @@ def test_one_stray_fix_does_not_end_a_stand() -> None:
         (24, 10, True, False),
         (25, 10, True, True),
         (25, 39, True, True),
-        (25, 60, True, False),
-        (40, 60, True, True),
-        (89, 90, True, False),
-        (90, 90, True, True),
-        (90, 110, True, False),
+        (25, 64, True, True),
+        (179, 66, True, False),
+        (180, 66, True, True),
+        (180, 110, True, False),
         (89, 10, False, False),
         (90, 10, False, True),
     ],
@@ -75,7 +84,7 @@ def test_a_next_stop_wins_over_a_nearer_one_that_is_not_its_turn() -> None:
 def test_coming_close_to_the_only_stop_left_is_arriving() -> None:
     last = Candidate("a", STOP, is_near=True, is_last=True)
     assert arrived_stop(stand(0, 55), [last], RULE) == "a"
-    assert arrived_stop(stand(0, 65), [last], RULE) is None
+    assert arrived_stop(stand(0, 75), [last], RULE) is None
 
 
 def test_a_truck_out_of_the_exit_radius_has_left_at_its_last_fix_there() -> None:
@@ -92,3 +101,33 @@ def test_one_fix_off_the_place_is_not_leaving_two_are() -> None:
 def test_a_truck_parked_at_the_edge_of_the_fence_has_not_left() -> None:
     track = fixes((0, 95), (30, 99), (60, 101))
     assert left_at(track, arrived_at=NOON, stop=STOP, anchor=north(95), rule=RULE) is None
+
+
+def test_a_stand_is_certain_after_a_minute_and_a_half_and_later_farther_off() -> None:
+    assert (sure_after_s(45, RULE), sure_after_s(65, RULE)) == (85, 145)
+
+
+def test_the_time_lost_at_a_stand_is_what_driving_does_not_explain() -> None:
+    # 110 s from 400 m before to 160 m behind: 560 m at 8 m/s are 70 s of driving, 40 s are lost.
+    before, first, second, after = fixes((0, -400), (50, 0), (80, 2), (110, 160))
+    there = Stand(north(0), first.at, second.at)
+    assert lost_s(before, there, after, RULE) == pytest.approx(40, abs=0.5)
+    # Without a fix before it only what follows the first one is known: 60 s less 20 s.
+    assert lost_s(None, there, after, RULE) == pytest.approx(40, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("lost", "proven_s", "away_m", "is_one"),
+    [
+        (94, 60, 30, False),
+        (95, 60, 30, True),  # 95 + 60 = 155
+        (124, 30, 45, False),
+        (125, 30, 45, True),
+        (125, 30, 50, False),  # 5 m beyond 45 m ask for 15 s more
+        (140, 30, 50, True),
+    ],
+)
+def test_a_short_stand_is_a_stay_when_more_time_was_lost_than_traffic_takes(
+    lost: float, proven_s: float, away_m: float, is_one: bool
+) -> None:
+    assert is_stay(stand(proven_s, away_m), away_m, lost_s=lost, rule=RULE) is is_one

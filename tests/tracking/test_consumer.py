@@ -148,7 +148,7 @@ def test_same_fixes_again_change_nothing(day: Day) -> None:
 
 def test_consumer_killed_between_commit_and_acknowledgement_does_no_harm(day: Day) -> None:
     day.drive(start=0.0, end=0.8)
-    day.stand(1.0, 40)
+    day.stand(1.0, 90)
     for _ in range(3):
         day.clock.advance(seconds=10)
         day.fix(1.0, speed="0.0")
@@ -167,9 +167,9 @@ def test_consumer_killed_between_commit_and_acknowledgement_does_no_harm(day: Da
 
 def test_restarted_consumer_goes_on_where_the_other_was(day: Day) -> None:
     day.drive(start=0.0, end=0.9)
-    day.stand(1.0, 20)
+    day.stand(1.0, 40)
     day.consumer = day.another()
-    day.stand(1.0, 20)
+    day.stand(1.0, 60)
     assert day.delivery(0).status is DeliveryStatus.ARRIVED
 
 
@@ -185,7 +185,7 @@ def test_group_is_made_again_after_a_flush(day: Day) -> None:
 
 def test_standing_at_the_stop_is_an_arrival_with_custody_and_place(day: Day) -> None:
     day.drive(start=0.0, end=0.95)
-    day.stand(1.0, 60)
+    day.stand(1.0, 100)
     delivery = day.delivery(0)
     assert delivery.status is DeliveryStatus.ARRIVED
     assert (delivery.stop.arrived_source, delivery.arrived_at) == ("position", delivery.stop.arrived_at)

@@ -94,9 +94,54 @@ def test_the_first_estimate_is_legs_at_the_usual_pace_and_services() -> None:
 
 
 def test_an_arrival_is_noticed_by_standing_and_back_dated() -> None:
-    events = run(route(), trip((500, 50), (500, 60)))
+    events = run(route(), trip((500, 50), (500, 90)))
     assert [(e.kind, e.stop_id, e.source) for e in events] == [("arrived", "a", "position")]
     assert abs((events[0].at - at(50)).total_seconds()) <= 10
+
+
+def test_half_a_minute_at_a_stop_counts_for_the_estimate_before_it_is_told() -> None:
+    progress = route()
+    assert run(progress, trip((500, 50), (500, 40))) == []
+    assert progress.current_stop_id == "a"
+    assert progress.estimates(at(90))["b"].stops_before == 1
+
+
+def test_a_short_service_is_told_when_the_truck_drives_on_and_back_dated() -> None:
+    progress = route()
+    assert run(progress, [fix(30, 300), fix(55, 500), fix(85, 501), fix(115, 500)]) == []
+    # 400 m at 8 m/s are 50 s of the 148 between the fixes around the stand; 98 and the 60 proven are more than 155.
+    events = run(progress, [fix(178, 700)])
+    assert [(e.kind, e.at) for e in events] == [("arrived", at(55)), ("departed", at(115))]
+
+
+def test_a_red_light_at_a_stop_is_no_arrival_and_its_time_is_traffic() -> None:
+    progress = route()
+    assert run(progress, trip((500, 50), (500, 40), (800, 30))) == []
+    assert progress.skipped == ("a",)
+    assert next(iter(progress.estimates(at(120)))) == "b"
+    # 700 m at 100 s/km and 96 s at b; but 800 m took 120 s, so the rest is expected to be slower, too.
+    assert minutes(progress, "c", 120) * 60 > 70 + 96 + 2
+
+
+def test_a_tap_during_a_stand_that_is_not_certain_yet_decides() -> None:
+    progress = route()
+    run(progress, trip((500, 50), (500, 40)))
+    progress.tap("arrived", "a", at(80))
+    later = [fix(at_s, 500) for at_s in (100, 110)] + [fix(120 + 10 * n, 600 + 100 * n) for n in range(4)]
+    assert [(e.kind, e.stop_id) for e in run(progress, later)] == [("arrived", "a"), ("departed", "a")]
+
+
+def test_what_is_not_certain_survives_a_restart() -> None:
+    progress = route()
+    run(progress, trip((500, 50), (500, 40)))
+    again = RouteProgress.load(json.loads(json.dumps(progress.dump())), depot=DEPOT, stops=stops(), history=HISTORY)
+    assert [e.kind for e in run(again, [fix(at_s, 500) for at_s in range(100, 150, 10)])] == ["arrived"]
+
+
+def test_the_last_stop_next_door_is_arrived_at_by_coming_close() -> None:
+    near = [*stops(2)[:1], replace(stops(2)[1], lat=north(600).lat)]
+    events = run(route(near), trip((500, 50), (500, 100), (590, 20)))
+    assert [(e.kind, e.stop_id) for e in events] == [("arrived", "a"), ("departed", "a"), ("arrived", "b")]
 
 
 def test_a_departure_follows_and_the_next_stop_is_next() -> None:
@@ -117,7 +162,7 @@ def test_driving_past_a_stop_is_no_arrival_and_the_next_one_is_next() -> None:
 
 
 def test_a_stop_gone_past_can_still_be_arrived_at() -> None:
-    events = run(route(), trip((900, 90), (500, 40), (500, 60)))
+    events = run(route(), trip((900, 90), (500, 40), (500, 90)))
     assert [(e.kind, e.stop_id) for e in events] == [("arrived", "a")]
 
 
