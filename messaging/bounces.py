@@ -16,7 +16,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from messaging.channels.smtp import NAME, message_id
+from messaging.channels.letters import message_id
+from messaging.channels.smtp import NAME
 from messaging.consent import ConsentAction, contact_hash, has_opted_out, note_consent
 from messaging.kinds import Channel
 from messaging.notifications import Notification, NotificationStatus

@@ -5,29 +5,29 @@ notification has the same Message-ID at every attempt, and receivers drop a repe
 """
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.errors import HeaderParseError
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime, parseaddr
-from typing import Protocol
+from email.utils import parseaddr
+from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from messaging.channels.base import Handed, OutcomeUnknown, Outgoing, Refused
+from messaging.channels.base import LATE, Handed, OutcomeUnknown, Outgoing, Refused
+from messaging.channels.letters import LetterWriter, message_id
+from messaging.channels.smtp_talk import HungUp, Said, Talk
 from messaging.notifications import NotificationStatus
 from messaging.return_addresses import Purpose, ReturnAddresses
 
 NAME = "smtp"
-NAMESPACE = uuid.UUID("6d1c0b52-9d1e-5c0e-9a55-0d6f2f2f7a11")  # ours, drawn once
 DEFAULT_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 HUNG_UP = "disconnected"
 CLOSING = 421  # RFC 5321: the server is not available, and hangs up
+ENVELOPE_SHARE = (
+    0.5  # of the send timeout, for all that comes before the mail: being slow there is no doubt (our choice)
+)
 CONNECTIONS = 8  # kept open and used side by side (our choice; providers allow some tens)
 
 
@@ -61,11 +61,6 @@ class Server:
         )
 
 
-def message_id(reference: str, domain: str) -> str:
-    """Return the Message-ID of a notification: the same for every attempt."""
-    return f"<{uuid.uuid5(NAMESPACE, reference)}@{domain}>"
-
-
 class SmtpMail:
     """A small pool of connections to one server. Build it inside a running event loop; ``close`` it there.
 
@@ -89,26 +84,30 @@ class SmtpMail:
         takes_mail: bool = False,
     ) -> None:
         shown, self._address = parseaddr(mail_from)
-        self._from = Address(shown or company_name, addr_spec=self._address)
         self.domain = self._address.rpartition("@")[2]
-        self._reply_to = reply_to
+        self._writer = LetterWriter(Address(shown or company_name, addr_spec=self._address), reply_to)
         self._server = Server.from_url(url)
         self._timeout_s = send_timeout_s
         self._clock = clock
         self._returns, self._takes_mail = returns, takes_mail
-        self._idle: list[aiosmtplib.SMTP] = []
+        self._idle: list[Talk] = []
         self._room = asyncio.Semaphore(CONNECTIONS)
 
     async def send(self, message: Outgoing) -> Handed:
         """Hand one mail over. Raises ``Refused`` or ``OutcomeUnknown``."""
         try:
             content = self.build(message)
-        except (ValueError, HeaderParseError) as error:
+        except ValueError as error:
             raise Refused("address", "the address cannot be written to", permanent=True) from error
         async with self._room:
-            server = self._kept()
-            if server is None or not await self._is_handed(server, message, content):
-                await self._is_handed(await self._connected(), message, content, is_new=True)
+            kept = self._kept()
+            said = None if kept is None else await self._said(kept, message, content)
+            if said is None or (kept is not None and said.code == CLOSING):  # it was closing while nobody talked
+                said = await self._said(await self._connected(), message, content)
+        if said is None:
+            raise Refused(HUNG_UP, "the mail server hung up", permanent=False, is_down=True)
+        if not said.is_taken:
+            raise _refusal(said.code)
         return Handed(message_id(message.reference, self.domain), NotificationStatus.SENT)
 
     async def find(self, message: Outgoing, since: datetime) -> Sequence[Handed]:
@@ -121,59 +120,56 @@ class SmtpMail:
             self._idle.pop().close()
 
     def build(self, message: Outgoing) -> bytes:
-        """Return the mail as it goes over the wire, text before HTML, with one recipient.
+        """Return the mail as it goes over the wire.
 
         Raises ``ValueError`` for an address or header that would break out of its line.
         """
-        mail = EmailMessage(policy=SMTP_POLICY)
-        mail["From"] = self._from
-        mail["To"] = Address(addr_spec=message.to)
-        mail["Subject"] = message.subject
-        mail["Date"] = format_datetime(datetime.fromtimestamp(self._clock.elapsed(), UTC))
-        mail["Message-ID"] = message_id(message.reference, self.domain)
-        mail["Auto-Submitted"] = "auto-generated"
-        mail["Feedback-ID"] = f"delivery:{self.domain}"
-        if self._reply_to:
-            mail["Reply-To"] = Address(addr_spec=self._reply_to)
-        if message.unsubscribe_url:
-            mail["List-Unsubscribe"] = self._leave(message)
-            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        mail.set_content(message.body + "\n")
-        if message.html:
-            mail.add_alternative(message.html, subtype="html")
-        return mail.as_bytes()
+        at = datetime.fromtimestamp(self._clock.elapsed(), UTC)
+        return self._writer.write(message, at=at, leave=self._leave(message) if message.unsubscribe_url else "")
 
     def _leave(self, message: Outgoing) -> str:
         by_mail = self._returns.of(Purpose.UNSUBSCRIBE, message.reference)
         ways = [f"<{message.unsubscribe_url}>", *([f"<mailto:{by_mail}>"] if self._takes_mail else [])]
         return ", ".join(ways)
 
-    async def _is_handed(
-        self, server: aiosmtplib.SMTP, message: Outgoing, content: bytes, *, is_new: bool = False
-    ) -> bool:
-        """Hand over on one connection. False: a kept one had been dropped before the mail was said; use a new one."""
-        try:
-            await self._envelope(server, message)
-            await self._data(server, content)
-        except Refused as refusal:
-            await self._keep(server)
-            if refusal.code == HUNG_UP and not is_new:
-                return False
-            raise
-        except BaseException:  # unknown, or cut short from outside: nobody may use this connection again
-            server.close()
-            raise
-        self._idle.append(server)
-        return True
+    async def _said(self, talk: Talk, message: Outgoing, content: bytes) -> Said | None:
+        """Say one mail on one connection. None: the server had hung up, or hung up before the mail was said."""
+        loop = asyncio.get_running_loop()
 
-    def _kept(self) -> aiosmtplib.SMTP | None:
+        def may_say() -> bool:
+            return message.begin_by is None or loop.time() <= message.begin_by
+
+        try:
+            said = await talk.hand_over(
+                sender=self._returns.of(Purpose.BOUNCE, message.reference),
+                to=message.to,
+                content=content,
+                may_say=may_say,
+                patience_s=self._timeout_s * ENVELOPE_SHARE,
+            )
+        except HungUp as error:
+            if error.is_said:
+                raise OutcomeUnknown(str(error)) from error
+            return None
+        except BaseException:  # cut short from outside: nobody may use this connection again
+            talk.cut()
+            raise
+        if said is None:
+            raise Refused(LATE, "its turn came too late", permanent=False)
+        if said.code == CLOSING:
+            talk.cut()
+        elif talk.is_open:
+            self._idle.append(talk)
+        return said
+
+    def _kept(self) -> Talk | None:
         while self._idle:
-            server = self._idle.pop()
-            if server.is_connected:
-                return server
+            talk = self._idle.pop()
+            if talk.is_open:
+                return talk
         return None
 
-    async def _connected(self) -> aiosmtplib.SMTP:
+    async def _connected(self) -> Talk:
         """Return a new connection. Raises ``Refused``: nothing was said yet."""
         given = self._server
         server = aiosmtplib.SMTP(
@@ -183,46 +179,18 @@ class SmtpMail:
             start_tls=given.start_tls,
             username=given.username,
             password=given.password,
-            timeout=self._timeout_s,
+            timeout=self._timeout_s * ENVELOPE_SHARE,
         )
         try:
             await server.connect()
             await server.ehlo()
+            transport = cast(asyncio.Transport | None, server.transport)
+            if transport is None:
+                raise aiosmtplib.SMTPServerDisconnected("hung up at once")
         except (aiosmtplib.SMTPException, OSError) as error:
             server.close()
             raise Refused("connect", "the mail server could not be reached", permanent=False, is_down=True) from error
-        return server
-
-    async def _envelope(self, server: aiosmtplib.SMTP, message: Outgoing) -> None:
-        """Say from whom and to whom. Whatever goes wrong here, the server has not got the mail."""
-        try:
-            await server.mail(self._returns.of(Purpose.BOUNCE, message.reference))
-            await server.rcpt(message.to)
-        except aiosmtplib.SMTPResponseException as error:
-            raise _refusal(error.code) from error
-        except (aiosmtplib.SMTPException, OSError) as error:
-            server.close()
-            raise Refused(HUNG_UP, "the mail server hung up", permanent=False, is_down=True) from error
-
-    async def _data(self, server: aiosmtplib.SMTP, content: bytes) -> None:
-        """Say the mail. A number is an answer; a silence or a broken line leaves open whether it was taken."""
-        try:
-            await server.data(content)
-        except aiosmtplib.SMTPResponseException as error:
-            raise _refusal(error.code) from error
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise OutcomeUnknown(type(error).__name__) from error
-
-    async def _keep(self, server: aiosmtplib.SMTP) -> None:
-        """Use a connection again after a refusal, when the server forgets the mail it refused."""
-        if not server.is_connected:
-            return
-        try:
-            await server.rset()
-        except (aiosmtplib.SMTPException, OSError):
-            server.close()
-        else:
-            self._idle.append(server)
+        return Talk(transport, pipelines=server.supports_extension("pipelining"))
 
 
 def _refusal(code: int) -> Refused:
