@@ -6,6 +6,7 @@ page works.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from redis import Redis
@@ -32,7 +33,7 @@ def note(redis: Redis, delivery_id: str, staff_id: str, *, is_writing: bool, ela
     key = _key(delivery_id)
     value = (_WRITES if is_writing else _READS) + str(int(elapsed_s)).encode()
     try:
-        before = redis.hget(key, staff_id)
+        before: Any = redis.hget(key, staff_id)
         is_news = before is None or before[:1] != value[:1] or not _is_fresh(before, elapsed_s)
         pipe = redis.pipeline(transaction=False)
         pipe.hset(key, staff_id, value)

@@ -10,6 +10,7 @@ from redis.retry import Retry
 
 from messaging.wakeups import Wakeups
 from portal.attempts import Attempts, BadLinks
+from portal.second_step import CodeAttempts
 from portal.settings import Settings
 from tracking.clocks import Clock, SteeredClock, SystemClock
 from tracking.files import FileStore
@@ -32,6 +33,7 @@ class Services:
     wake: Wakeups
     attempts: Attempts
     bad_links: BadLinks
+    codes: CodeAttempts
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Services:
@@ -52,6 +54,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         wake=Wakeups(redis),
         attempts=Attempts(redis),
         bad_links=BadLinks(redis),
+        codes=CodeAttempts(redis),
     )
 
 

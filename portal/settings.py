@@ -57,7 +57,13 @@ class Settings:
     price_per_segment: Decimal
     segments_per_second: float
     trusted_proxies: tuple[str, ...]
+    staff_second_step: str
     demo_clock: Path | None
+
+    @property
+    def needs_second_step(self) -> bool:
+        """True when every person of staff must set up the second step before anything else."""
+        return self.staff_second_step == "required"
 
     @property
     def is_https(self) -> bool:
@@ -86,6 +92,7 @@ DEFAULTS: dict[str, str] = {
     "PORTAL_PRICE_PER_SEGMENT": "0.0083",
     "PORTAL_SEGMENTS_PER_SECOND": "10",
     "PORTAL_TRUSTED_PROXIES": "",
+    "PORTAL_STAFF_SECOND_STEP": "optional",
     "PORTAL_DEMO_CLOCK": "",
 }
 SECRETS = frozenset(
@@ -177,6 +184,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         price_per_segment=reader.price("PORTAL_PRICE_PER_SEGMENT"),
         segments_per_second=reader.number("PORTAL_SEGMENTS_PER_SECOND"),
         trusted_proxies=reader.many("PORTAL_TRUSTED_PROXIES"),
+        staff_second_step=reader.text("PORTAL_STAFF_SECOND_STEP"),
         demo_clock=Path(reader.text("PORTAL_DEMO_CLOCK")) if reader.text("PORTAL_DEMO_CLOCK") else None,
     )
     problems = reader.problems + list(_problems(settings))
@@ -204,6 +212,8 @@ def _problems(settings: Settings) -> list[str]:
         found.append(f"PORTAL_BOUNCE_DOMAIN is no domain: {settings.bounce_domain!r} (such as bounce.example.com).")
     if settings.opt_out_replies not in {"twilio", "ours"}:
         found.append("PORTAL_OPT_OUT_REPLIES must be twilio or ours.")
+    if settings.staff_second_step not in {"optional", "required"}:
+        found.append("PORTAL_STAFF_SECOND_STEP must be optional or required.")
     if settings.send_timeout_s >= settings.lease_s:
         found.append("PORTAL_SEND_TIMEOUT_S must be shorter than PORTAL_LEASE_S: a send may not outlive its lease.")
     found.extend(_demo_problems(settings))

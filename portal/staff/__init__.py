@@ -14,6 +14,7 @@ from portal.staff import message_rules as message_rules
 from portal.staff import messages as messages
 from portal.staff import people as people
 from portal.staff import routes as routes
+from portal.staff import second_step as second_step
 from portal.staff import tasks as tasks
 from portal.staff import today as today
 from portal.staff import ways_out as ways_out

@@ -1,14 +1,12 @@
 """One driver: their routes, and the devices that may send their positions."""
 
 import base64
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-import segno
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
@@ -18,6 +16,7 @@ from sqlalchemy.orm import Session
 from portal.accounts import Role
 from portal.services import services
 from portal.staff import words
+from portal.staff.qr import qr
 from portal.staff.shell import ask_first, blueprint, done, is_confirmed, note_view, refused, requires
 from portal.staff.words import Badge
 from tracking.drivers import DeviceToken, Driver, issue_device_token
@@ -172,12 +171,4 @@ def _fresh(app: str, label: str, token: str, public_url: str) -> FreshToken:
     else:
         address = f"{public_url}/ingest/positions"
         content = token
-    return FreshToken(label, app, address, token, _qr(content))
-
-
-def _qr(content: str) -> Markup:
-    """Return a QR code as SVG that needs no style: dark on light in either theme, as scanners want it."""
-    out = io.BytesIO()
-    code = segno.make(content, error="m", micro=False)
-    code.save(out, kind="svg", xmldecl=False, svgns=True, scale=4, border=4, dark="#000", light="#fff", omitsize=True)
-    return Markup(out.getvalue().decode())  # noqa: S704 - drawn by segno: paths and numbers, no text of anybody's
+    return FreshToken(label, app, address, token, qr(content))

@@ -1,4 +1,8 @@
-"""Login and logout. One neutral sentence for every refusal; failures are counted by account and by address."""
+"""Login and logout. One neutral sentence for every refusal; failures are counted by account and by address.
+
+Who has a second step is half in after the password: the signed cookie says who, for five minutes, and nothing else
+opens. The session proper begins with the code.
+"""
 
 import re
 
@@ -6,7 +10,7 @@ from flask import redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
-from portal import accounts, passwords
+from portal import accounts, passwords, second_step
 from portal.accounts import Role, StaffAccount
 from portal.audit import audit
 from portal.services import services
@@ -16,6 +20,9 @@ from tracking.facts import login_ended, publish
 
 WRONG = "This email address and password do not belong together."
 TOO_OFTEN = "That was tried too often. Please wait a quarter of an hour."
+WRONG_CODE = "This code is not right, or was used already. Wait for the next one."
+TOO_MANY_CODES = "Too many wrong codes. Please wait an hour, or ask an admin."
+HALF, HALF_S = "half", 300  # in the signed cookie: who has given the password, when, and where they go
 # One slash, then no second one, no backslash and nothing that cannot stand in a header.
 _STAFF_PAGE = re.compile(r"/staff/(?!/)[!-\[\]-~]*", re.ASCII)
 
@@ -43,12 +50,47 @@ def log_in() -> ResponseReturnValue:
     if account is None or not is_right or account.disabled_at is not None:
         mine.attempts.failed(account=email, address=address, elapsed_s=elapsed_s)
         return _form(email, WRONG), 422
-    _start(account, password, elapsed_s)
+    _keep_fresh(account, password)
+    if account.totp_since is not None:
+        session.clear()
+        session[HALF] = [account.id, account.session_epoch, elapsed_s, request.form.get("next", "")]
+        return redirect(url_for("staff.login_code"), 303)
+    _start(account.id, elapsed_s, "password")
     return redirect(_back(request.form.get("next")), 303)
 
 
+@blueprint.get("/login/code")
+def login_code() -> ResponseReturnValue:
+    """Ask for the code of the second step."""
+    if _half_in() is None:
+        return redirect(url_for("staff.login"), 303)
+    return render_template("staff/login_code.html", problem="")
+
+
+@blueprint.post("/login/code")
+def check_code() -> ResponseReturnValue:
+    """Check the code, and start a fresh session."""
+    mine = services()
+    half, elapsed_s = _half_in(), mine.clock.elapsed()
+    if half is None:
+        return redirect(url_for("staff.login"), 303)
+    staff_id, epoch, wanted = half
+    if mine.codes.are_used_up(staff_id, elapsed_s):
+        return render_template("staff/login_code.html", problem=TOO_MANY_CODES), 429
+    with mine.database.writing() as writing:
+        account = accounts.the_account(writing, staff_id)
+        is_same = account.disabled_at is None and account.session_epoch == epoch
+        pepper, code = mine.settings.secret_keys[0], request.form.get("code", "")
+        is_right = is_same and second_step.check(writing, account, code, pepper=pepper, elapsed_s=elapsed_s)
+    if not is_right:
+        mine.codes.failed(staff_id, elapsed_s)
+        return render_template("staff/login_code.html", problem=WRONG_CODE), 422
+    _start(staff_id, elapsed_s, "code")
+    return redirect(_back(wanted), 303)
+
+
 @blueprint.post("/logout")
-@requires(Role.AGENT)
+@requires(Role.AGENT, may_come_first=True)
 def logout() -> ResponseReturnValue:
     """End this login everywhere its cookie may have been copied to."""
     mine = services()
@@ -60,18 +102,32 @@ def logout() -> ResponseReturnValue:
     return redirect(url_for("staff.login"), 303)
 
 
-def _start(account: StaffAccount, password: str, elapsed_s: float) -> None:
+def _half_in() -> tuple[str, int, str] | None:
+    """Return who has given the password lately, of which session epoch, and where they go; None for nobody."""
+    half = session.get(HALF)
+    if half is None or services().clock.elapsed() - half[2] > HALF_S:
+        return None
+    return half[0], half[1], half[3]
+
+
+def _keep_fresh(account: StaffAccount, password: str) -> None:
+    """Make the hash again when it was made with weaker parameters than today's."""
+    if not passwords.is_outdated(account.password_hash):
+        return
+    fresh = passwords.hash_password(password)
+    with services().database.writing() as writing:
+        accounts.the_account(writing, account.id).password_hash = fresh
+
+
+def _start(staff_id: str, elapsed_s: float, by: str) -> None:
     mine = services()
-    fresh = passwords.hash_password(password) if passwords.is_outdated(account.password_hash) else None
     with mine.database.writing() as writing:
-        row = accounts.the_account(writing, account.id)
-        if fresh:
-            row.password_hash = fresh
+        row = accounts.the_account(writing, staff_id)
         secret = accounts.open_session(writing, row, elapsed_s)
-        audit(writing, Actor(ActorKind.STAFF, row.id), "log_in", "staff", row.id, mine.clock.now())
+        audit(writing, Actor(ActorKind.STAFF, row.id), "log_in", "staff", row.id, mine.clock.now(), by)
     session.clear()  # a session from before the login, with its token, is worth nothing after it
     session[SEEN] = elapsed_s
-    login_user(Staff(id=account.id, name=account.name, email=account.email, role=account.role, secret=secret))
+    login_user(Staff(row, secret))
 
 
 def _form(email: str = "", problem: str = "") -> str:

@@ -130,14 +130,14 @@ def key_revoke(key_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/account")
-@requires(Role.AGENT)
+@requires(Role.AGENT, may_come_first=True)
 def own_account() -> ResponseReturnValue:
     """Show who is logged in, and let them change their password."""
     return render_template("staff/account.html", problem="", shortest=passwords.SHORTEST)
 
 
 @blueprint.post("/account/password")
-@requires(Role.AGENT)
+@requires(Role.AGENT, may_come_first=True)
 def own_password() -> ResponseReturnValue:
     """Change one's own password; every session of the account ends, this one too."""
     mine = services()

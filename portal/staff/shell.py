@@ -14,7 +14,7 @@ from flask_login import LoginManager, UserMixin, current_user
 from sqlalchemy.orm import Session
 
 from portal import accounts, map, tickets
-from portal.accounts import Role
+from portal.accounts import Role, StaffAccount
 from portal.audit import audit
 from portal.guards import csrf
 from portal.services import services
@@ -31,8 +31,15 @@ SEEN = "seen_s"  # in the signed cookie: machine seconds of the last page this p
 class Staff(UserMixin):  # type: ignore[misc]  # flask_login ships no types
     """Who is logged in: a frozen copy of the account, and the secret of this login."""
 
-    def __init__(self, *, id: str, name: str, email: str, role: Role, secret: str) -> None:
-        self.id, self.name, self.email, self.role, self.secret = id, name, email, role, secret
+    def __init__(self, account: StaffAccount, secret: str) -> None:
+        self.id, self.name, self.email, self.role, self.secret = (
+            account.id,
+            account.name,
+            account.email,
+            account.role,
+            secret,
+        )
+        self.has_second_step = account.totp_since is not None
 
     def get_id(self) -> str:
         """Return what the cookie carries: this login's secret, never the account's id."""
@@ -63,7 +70,7 @@ def _load(secret: str) -> Staff | None:
         account = accounts.account_of_session(reading, secret, elapsed_s)
     if account is None:
         return None
-    return Staff(id=account.id, name=account.name, email=account.email, role=account.role, secret=secret)
+    return Staff(account, secret)
 
 
 @logins.unauthorized_handler  # type: ignore[untyped-decorator]
@@ -92,10 +99,11 @@ def me() -> Staff:
     return who
 
 
-def requires(role: Role, *, counts_as_use: bool = True) -> Callable[[View[P]], View[P]]:
+def requires(role: Role, *, counts_as_use: bool = True, may_come_first: bool = False) -> Callable[[View[P]], View[P]]:
     """Let only this role and those above it into a view; others get 403, strangers the login.
 
-    ``counts_as_use`` is false for what a page asks for by itself: it does not keep an idle login alive.
+    ``counts_as_use`` is false for what a page asks for by itself: it does not keep an idle login alive. Where the house
+    requires the second step, only what ``may_come_first`` is open before it is set up.
     """
 
     def guard(view: View[P]) -> View[P]:
@@ -106,6 +114,8 @@ def requires(role: Role, *, counts_as_use: bool = True) -> Callable[[View[P]], V
                 return answer
             if not me().role.may_act_as(role):
                 abort(403)
+            if services().settings.needs_second_step and not me().has_second_step and not may_come_first:
+                return _set_up_first()
             if counts_as_use:
                 session[SEEN] = services().clock.elapsed()
             return view(*args, **kwargs)
@@ -114,6 +124,12 @@ def requires(role: Role, *, counts_as_use: bool = True) -> Callable[[View[P]], V
         return guarded
 
     return guard
+
+
+def _set_up_first() -> ResponseReturnValue:
+    if request.method == "GET" and not request.headers.get("X-Live"):
+        return redirect(url_for("staff.second_step_page"), 303)
+    abort(403)
 
 
 def note_view(writing: Session, action: str, subject_kind: str, subject_id: str, now: datetime) -> None:

@@ -18,6 +18,8 @@ PUBLIC = {
     "recipient.map_script": "the map's script, the same for all; no place in it",
     "staff.login": "where staff come in",
     "staff.log_in": "where staff come in; failures are counted",
+    "staff.login_code": "the second step; who has not given the password is sent to the login",
+    "staff.check_code": "the second step; likewise, and failures are counted",
     "health.healthz": "for the machine that watches; says ok",
     "health.readyz": "for the machine that watches; ages and states only",
     "health.metrics": "counts only; nginx lets this machine alone ask (deploy/nginx.conf)",
