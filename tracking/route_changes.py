@@ -1,16 +1,16 @@
 """Changes of a route under dispatch's hand: another driver, another order, another stop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from tracking import custody, links
 from tracking.actors import Actor
 from tracking.custody import CustodyKind
-from tracking.deliveries import OPEN, Delivery, mark_plan_dirty
+from tracking.deliveries import OPEN, Delivery, DeliveryStatus, mark_plan_dirty
 from tracking.drivers import Driver
 from tracking.errors import NotFound, TrackingError, WrongMove
 from tracking.facts import Fact, delivery_changed, revoked, route_changed
@@ -76,6 +76,7 @@ def reassign(
             source=actor.kind.value,
             detail=detail,
         )
+    _forget_next(session, (stop.id for stop in stops_of(session, route_id)))
     mark_plan_dirty(session, opened, now)
     session.flush()
     return Changed(tuple(opened), (route_id,), link_ids)
@@ -100,7 +101,9 @@ def reorder(session: Session, route_id: str, stop_ids: Sequence[str], *, now: da
                 target="reorder",
                 sentence="A stop that the truck has been at cannot change its place in the order.",
             )
+    before = _ahead(list(stops.values()))
     resequence(session, [(stop_id, number) for number, stop_id in enumerate(stop_ids, 1)])
+    _forget_overtaken(session, route_id, before)
     return _replanned(session, route, now)
 
 
@@ -143,7 +146,9 @@ def add_stop(
     session.flush()
     order.insert(position, stop_id)
     if position < len(stops):
+        before = _ahead(stops)
         resequence(session, [(each, number) for number, each in enumerate(order, 1)])
+        _forget_overtaken(session, route_id, before)
     return stop_id, _replanned(session, route, now)
 
 
@@ -181,6 +186,30 @@ def resequence(session: Session, numbered: Sequence[tuple[str, int]]) -> None:
     for stop, number in changing:
         stop.sequence = number
     session.flush()
+
+
+def _ahead(stops: Sequence[Stop]) -> dict[str, int]:
+    """Return how many stops the truck has not been at come before each, in the order given."""
+    counted: dict[str, int] = {}
+    for stop in stops:
+        counted[stop.id] = sum(other.arrived_at is None for other in stops[: len(counted)])
+    return counted
+
+
+def _forget_overtaken(session: Session, route_id: str, before: dict[str, int]) -> None:
+    """Take back who is next, or nearly, from those that others were put before."""
+    after = _ahead(stops_of(session, route_id))
+    _forget_next(session, (stop_id for stop_id, count in before.items() if after[stop_id] > count))
+
+
+def _forget_next(session: Session, stop_ids: Iterable[str]) -> None:
+    """Take back who is next: the truck's next fix says it anew, and what was told of it is corrected."""
+    on_its_way = update(Delivery).where(
+        Delivery.stop_id.in_(list(stop_ids)),
+        Delivery.status == DeliveryStatus.OUT_FOR_DELIVERY,
+        Delivery.next_stop_at.is_not(None),
+    )
+    session.execute(on_its_way.values(next_stop_at=None).execution_options(synchronize_session="fetch"))
 
 
 def _replanned(session: Session, route: Route, now: datetime) -> Changed:
