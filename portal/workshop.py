@@ -28,7 +28,7 @@ from messaging.outbox import has_due, may_retry, overdue, recover
 from messaging.pacing import Bucket
 from messaging.preparing import LINK_LASTS, House
 from messaging.reconciler import Reconciled, dirty_deliveries, reconcile
-from messaging.replanning import spread
+from messaging.replanning import recheck_clocks, spread
 from messaging.sending import Sender, Sent, Timing
 from messaging.settling import Settled, Settler
 from messaging.wording import Company
@@ -75,6 +75,7 @@ class Workshop:
         self._providers: dict[Channel, Provider] = dict(providers or {})
         self._was_open = True  # at the start too: whoever saw it open may be gone
 
+        self._has_checked_clocks = False
     def sweep(self) -> None:
         """Do what is due and nobody was woken for; at once when another sweep is at it."""
         redis = self._services.redis
@@ -85,6 +86,7 @@ class Workshop:
             self._recover()
             self._look_at_ways_out()
             self._wake_others()
+            self._recheck_clocks()
             self._wake_for(self._plan())
         finally:
             redis.delete(SWEEP_LOCK)
@@ -228,6 +230,14 @@ class Workshop:
             after_failure(session, row, now=now, ids=new_id, pepper=self._pepper)
 
     def _plan(self) -> Reconciled:
+    def _recheck_clocks(self) -> None:
+        """Once in the life of this process: the tz database may be another than that of the process before."""
+        if self._has_checked_clocks:
+            return
+        with self._services.database.writing() as session:
+            recheck_clocks(session, self._services.clock.now())
+        self._has_checked_clocks = True
+
         """Reconcile dirty deliveries, a few in each transaction, and send drivers their links."""
         mine = self._services
         done = Reconciled()
