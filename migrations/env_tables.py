@@ -24,6 +24,7 @@ import tracking.eta_learned
 import tracking.links
 import tracking.positions
 import tracking.proofs
+import tracking.truth_days
 
 
 def is_described(name: str | None, kind: str, _parents: object) -> bool:

@@ -190,17 +190,17 @@ def _kept(stop_id: str, estimate: Estimate, *, now: datetime) -> dict[str, Any]:
 
 
 def _ledger(delivery: DeliveryRow, before: Promise | None, *, now: datetime) -> list[dict[str, Any]]:
-    """Return why the promise changed, if what was shown has changed."""
+    """Return why the promise changed, if what was shown has changed; the first promise has nothing before it."""
     after = delivery.promise
-    if before is None or after is None or _shown(before)[:3] == _shown(after)[:3]:
+    if after is None or (before is not None and _shown(before)[:3] == _shown(after)[:3]):
         return []
     return [
         {
             "delivery_id": delivery.id,
             "at": now,
             "cause": after.cause.value if after.cause else None,
-            "from_lo_at": before.lo_at,
-            "from_hi_at": before.hi_at,
+            "from_lo_at": before.lo_at if before else None,
+            "from_hi_at": before.hi_at if before else None,
             "lo_at": after.lo_at,
             "hi_at": after.hi_at,
         }
