@@ -38,7 +38,7 @@ def rating_request(view: View) -> Moment | None:
     """Only when the text ``delivered`` did not, or will not, carry the question. A mail always has its button."""
     subject = view.subject
     told = delivered(view)
-    if told is None or subject.is_rated:
+    if told is None or subject.is_rated or not subject.may_ask:
         return None
     if view.rules.is_on(Kind.DELIVERED):
         if view.channel is Channel.EMAIL:

@@ -39,6 +39,7 @@ class Subject:
     promise_hi_at: datetime | None = None
     promise_broken_at: datetime | None = None
     is_rated: bool = False
+    may_ask: bool = True  # to rate; `messaging.asking`
 
     @property
     def is_under_way(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
+from messaging.asking import may_ask
 from messaging.bounces import bounced_addresses
 from messaging.channels.base import Outgoing
 from messaging.chat_lines import ChatMessage, Conversation, Voice
@@ -138,6 +139,13 @@ def _may_go(
     if row.useful_until is not None and row.useful_until <= now:
         advance(session, row.id, _S.EXPIRED, reason="it came too late to be of use", final_at=now)
         return False
+    if delivery is not None and delivery.erased_at is not None:
+        advance(session, row.id, _S.SUPPRESSED, reason="the recipient's data was erased", final_at=now)
+        return False
+    if row.kind is Kind.RATING_REQUEST and delivery is not None and not may_ask(session, delivery, now):
+        reason = "they were asked lately, or have an open case"
+        advance(session, row.id, _S.SUPPRESSED, reason=reason, final_at=now)
+        return False
     if _is_others_route(session, row):
         advance(session, row.id, _S.SUPPRESSED, reason="another driver has the route now", final_at=now)
         return False
@@ -166,7 +174,7 @@ def _released(session: Session, row: Notification, delivery: Delivery | None, ho
     """Return when quiet hours let a row out: ``now`` when they do not hold it."""
     if delivery is None:
         return now
-    quiet = house.force.rules.quiet_of(row.kind, is_under_way=subject_of(session, delivery).is_under_way)
+    quiet = house.force.rules.quiet_of(row.kind, is_under_way=subject_of(session, delivery, now).is_under_way)
     if quiet is None or not quiet.holds(now, delivery.zone):
         return now
     if row.kind is Kind.CHAT and _wrote_lately(session, row, now):
@@ -236,7 +244,7 @@ def _speech(
         return _route_speech(session, row, house, now), ""
     if row.context.get("to") == "driver":
         link = _driver_url(session, delivery.stop.route, house, now)
-        return _spoken(row, delivery, house, link, now), ""
+        return _spoken(session, row, delivery, house, link, now), ""
     expires_at = local_instant(delivery.service_on, _MIDNIGHT, delivery.zone) + LINK_LASTS
     lasting = max(expires_at, now + LINK_LASTS)
     found = recipient_link(session, delivery_id=delivery.id, link_id=new_link_id(), now=now, expires_at=lasting)
@@ -245,10 +253,10 @@ def _speech(
     if row.channel is Channel.EMAIL:
         ends = unsubscribe_link(session, delivery_id=delivery.id, link_id=new_link_id(), now=now, expires_at=lasting)
         leave = f"{house.company.public_url}/u/{house.links.token(ends.id, Audience.UNSUBSCRIBE)}"
-    return _spoken(row, delivery, house, link, now), leave
+    return _spoken(session, row, delivery, house, link, now), leave
 
 
-def _spoken(row: Notification, delivery: Delivery, house: House, link: str, now: datetime) -> Speech:
+def _spoken(session: Session, row: Notification, delivery: Delivery, house: House, link: str, now: datetime) -> Speech:
     return speech_of(
         delivery,
         kind=row.kind,
@@ -257,6 +265,7 @@ def _spoken(row: Notification, delivery: Delivery, house: House, link: str, now:
         link=link,
         now=now,
         occasion=row.occasion,
+        may_ask=row.kind is not Kind.DELIVERED or may_ask(session, delivery, now),
     )
 
 

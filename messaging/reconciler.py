@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from messaging.asking import may_ask
 from messaging.contacts import contact_of
 from messaging.in_force import rules_in_force
 from messaging.inserts import insert_once
@@ -18,7 +19,7 @@ from messaging.schedule import PLANNED_KINDS, Rules, Subject, Told, Wanted, plan
 from messaging.search_index import keep_about
 from messaging.wish_actions import lapse
 from tracking.custody import CustodyEvent, CustodyKind
-from tracking.deliveries import Delivery, load
+from tracking.deliveries import Delivery, DeliveryStatus, load
 
 _S = NotificationStatus
 # What the recipient has, or may have, in hand.
@@ -64,7 +65,7 @@ def reconcile(
     lapse(session, delivery, now)
     mark = delivery.plan_dirty_at
     rows = of_delivery(session, delivery_id)
-    subject = subject_of(session, delivery)
+    subject = subject_of(session, delivery, now)
     contact = contact_of(session, delivery, pepper)
     rules = rules or rules_in_force(session)
     wanted = planned(subject, rules=rules, contact=contact, told=told_by(rows), now=now)
@@ -81,7 +82,7 @@ def of_delivery(session: Session, delivery_id: str) -> list[Notification]:
     return list(session.scalars(statement.order_by(Notification.created_at, Notification.id)))
 
 
-def subject_of(session: Session, delivery: Delivery) -> Subject:
+def subject_of(session: Session, delivery: Delivery, now: datetime) -> Subject:
     """Return what the plan of ``delivery`` (whole, see ``deliveries.load``) is made from."""
     moved = select(CustodyEvent.recorded_at).where(
         CustodyEvent.delivery_id == delivery.id, CustodyEvent.kind == CustodyKind.RESCHEDULED
@@ -104,6 +105,7 @@ def subject_of(session: Session, delivery: Delivery) -> Subject:
         promise_hi_at=delivery.promise_hi_at,
         promise_broken_at=delivery.promise_broken_at,
         is_rated=session.get(Rating, delivery.id) is not None,
+        may_ask=delivery.status is not DeliveryStatus.DELIVERED or may_ask(session, delivery, now),
     )
 
 

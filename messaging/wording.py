@@ -93,16 +93,24 @@ class Voice:
 
 
 def speech_of(
-    delivery: Delivery, *, kind: Kind, channel: Channel, company: Company, link: str, now: datetime, occasion: str = ""
+    delivery: Delivery,
+    *,
+    kind: Kind,
+    channel: Channel,
+    company: Company,
+    link: str,
+    now: datetime,
+    occasion: str = "",
+    may_ask: bool = True,
 ) -> Speech:
     """Return the words about ``delivery`` (whole) as they are true ``now``, and what they state.
 
-    ``occasion`` is the notification's: it says which text a correction takes back.
+    ``occasion`` is the notification's: it says which text a correction takes back. ``may_ask``: ``messaging.asking``.
     """
     voice = Voice(delivery.locale, delivery.zone, channel)
     window = delivery.window_start_at, delivery.window_end_at
     lo_at, hi_at = _expected(delivery)
-    asks = kind is Kind.DELIVERED and not QUESTION_HOURS.holds(now, delivery.zone)
+    asks = kind is Kind.DELIVERED and may_ask and not QUESTION_HOURS.holds(now, delivery.zone)
     driver = _first_name(delivery.stop.route.driver.name) or voice.word("driver")
     words = {
         "company": company.name,

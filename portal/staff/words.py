@@ -93,7 +93,7 @@ NOTIFICATION: dict[NotificationStatus, Badge] = {
     _N.DELIVERED: Badge("Received", "ok"),
     _N.UNDELIVERED: Badge("Did not arrive", "bad"),
     _N.FAILED: Badge("Could not be sent", "bad"),
-    _N.SUPPRESSED: Badge("Not sent: they opted out", "warn"),
+    _N.SUPPRESSED: Badge("Not sent", "warn"),
     _N.EXPIRED: Badge("Not sent: too late to help", "warn"),
     _N.WITHDRAWN: Badge("No longer needed"),
 }
