@@ -30,17 +30,26 @@ GROUP = "tracker"
 NAME = "consumer"
 LEASE_KEY = "portal:consumer:lease"
 ASIDE = "portal:fixes:aside"  # entries that stopped the loop again and again, kept for a person to look at
-LEASE_MS = 10_000
+# A killed consumer is followed by the next one within this: the lease is made longer at every step, so that it must
+# only outlast one transaction, and losing it to another consumer does no harm.
+LEASE_MS = 4_000
 BLOCK_MS = 1_000
 BATCH = 500  # entries read at once
-MOST_FIXES = 1_000  # taken in one transaction; a device may send 500 in one entry (our choice)
+MOST_FIXES = 300  # taken in one transaction; a device may send 500 in one entry (our choice)
 TICK_S = 30.0
 DAY_TICK = timedelta(minutes=1)  # of day time, where a demo runs it faster than the machine's
 LEAST_TICK_S = 2.0
-RETRY_S = 1.0
+RETRY_S = 0.5  # between two tries to reach Redis or the database, or to take the lease
 # An entry read this often without an acknowledgement is read alone; a few times more, and it is put aside.
 SUSPECT_READS = 3
 MOST_READS = 6
+
+_HOLD = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
 
 Entries = list[tuple[bytes, Mapping[bytes, bytes] | None]]
 
@@ -70,6 +79,7 @@ class Consumer:
         self._is_given = history is not None
         self._learned_at: datetime | None = None
         self._token = ids().encode()
+        self._hold = redis.register_script(_HOLD)
         self._has_pending = True
         self._ticked_s = float("-inf")
         self._ticked_at: datetime | None = None
@@ -108,10 +118,10 @@ class Consumer:
         with self._database.reading() as session:
             route_ids = routes_to_look_at(session, now)
         for route_id in route_ids:
+            self.hold_lease()
             with self._database.writing() as session:
                 told = self._batches.look_again(session, route_id, now=now)
             self._tell(told)
-        self.hold_lease()
 
     def _learn_anew(self) -> None:
         """Take over what the night has learned, if it is new; a history that was handed in stays."""
@@ -126,12 +136,7 @@ class Consumer:
 
     def hold_lease(self) -> bool:
         """Take the lease or make it last longer; False while another consumer has it."""
-        if self._redis.set(LEASE_KEY, self._token, nx=True, px=LEASE_MS):
-            return True
-        if self._redis.get(LEASE_KEY) != self._token:
-            return False
-        self._redis.pexpire(LEASE_KEY, LEASE_MS)
-        return True
+        return bool(self._hold(keys=[LEASE_KEY], args=[self._token, LEASE_MS]))
 
     def _begin_anew(self) -> None:
         self._has_pending = True

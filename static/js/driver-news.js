@@ -123,12 +123,12 @@
   const again = () => {
     close();
     failures += 1;
-    reopening = setTimeout(open, Math.min(MOST_WAIT_MS, 1000 * 2 ** failures));
+    reopening = setTimeout(open, Math.min(MOST_WAIT_MS, 1000 * 1.3 ** (failures - 1)));
   };
 
   const open = () => {
     close();
-    if (!main.dataset.live || document.hidden || failures > 6) return;
+    if (!main.dataset.live || document.hidden || failures > 12) return;
     source = new EventSource(main.dataset.live);
     seenAt = performance.now();
     const alive = () => {

@@ -86,7 +86,7 @@
     } catch {
       failures += 1;
     }
-    setTimeout(open, Math.min(60, 2 ** failures) * 1000 - 1000);
+    setTimeout(open, Math.min(60, 1.3 ** failures) * 1000 - 1000);
   };
 
   const soon = (wait = SETTLE_MS) => {
@@ -124,7 +124,7 @@
       failures += 1;
       if (source && source.readyState === EventSource.CLOSED) {
         close();
-        setTimeout(renew, Math.min(60, 2 ** failures) * 1000);
+        setTimeout(renew, Math.min(60, 1.3 ** failures) * 1000);
       }
     };
   };

@@ -1,0 +1,221 @@
+"""How long until every open page is right again: ``make bench-recovery``.
+
+Real processes on this machine: three trucks send a position every half second, and every recipient, each driver and
+staff have their page open. Then the consumer, Redis (killed, and emptied) and the web process are struck, one after
+another. "Right" means: the page shows a position that was taken, and a chat line that was written, after the blow.
+At the end links are revoked, and the time to their streams' last byte is taken. Prints the seconds of each page's kind.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+
+from bench.page_followers import BrowserPage, Follower, browser_page, csrf, driver_page, staff_pages
+from bench.small_day_load import load_rounds
+from sandbox.havoc import Havoc
+from sandbox.instance import STAFF_EMAIL, Instance
+from sandbox.machine import monotonic_s
+from sandbox.small_day import START, Round, make_rounds
+from tracking.links import LinkSigner
+from tracking.storage import Database
+
+FIX_EVERY_S = 0.5
+GOAL_S, REVOKED_GOAL_S = 10.0, 5.0
+PATIENCE_S = 30.0
+
+
+class Trucks:
+    """Drives each truck slowly up to its first door and never there, a fix every half second, whatever is broken."""
+
+    def __init__(self, instance: Instance, rounds: list[Round]) -> None:
+        self._instance, self._rounds = instance, rounds
+        self._share = 0.0
+        self.taken_at: dict[str, datetime] = {}
+
+    async def run(self) -> None:
+        """Send until cancelled. What is not taken is gone: the next fix says more."""
+        timeout = aiohttp.ClientTimeout(total=2)
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+            while True:
+                self._share = min(0.5, self._share + 0.0005)
+                await asyncio.gather(*(self._send(http, one) for one in self._rounds))
+                await asyncio.sleep(FIX_EVERY_S)
+
+    async def _send(self, http: aiohttp.ClientSession, one: Round) -> None:
+        at, door = self._instance.now(), one.doors[0]
+        place = [here + self._share * (there - here) for here, there in zip(one.depot, door, strict=True)]
+        fix = {"lat": place[0], "lon": place[1], "at": at.isoformat(), "accuracy_m": 8.0, "speed_mps": 9.0}
+        headers = {"Authorization": f"Bearer {one.device_token}"}
+        with suppress(aiohttp.ClientError, TimeoutError, OSError):
+            url = f"{self._instance.url}/ingest/positions"
+            async with http.post(url, json={"positions": [fix]}, headers=headers) as answer:
+                if answer.status == 200:
+                    self.taken_at[one.route_id] = at
+
+
+class Scene:
+    """The instance, its open pages and what is done to it."""
+
+    def __init__(self, instance: Instance, rounds: list[Round], in_browser: BrowserPage | None = None) -> None:
+        self.instance, self.rounds, self.in_browser = instance, rounds, in_browser
+        self.trucks = Trucks(instance, rounds)
+        self.pages: dict[str, list[Follower]] = {}
+        self.staff: aiohttp.ClientSession | None = None
+        self._http: list[aiohttp.ClientSession] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Open every page and let the trucks drive; returns when every page is right."""
+        base = self.instance.url
+        http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self.pages["recipients"] = [
+            Follower(parcel.delivery_id, f"{base}/t/{parcel.token}/live", http, f"{base}/t/{parcel.token}")
+            for one in self.rounds
+            for parcel in one.parcels
+        ]
+        self.pages["drivers"] = [await driver_page(base, one.driver_token) for one in self.rounds]
+        self.staff, self.pages["staff"] = await staff_pages(base, STAFF_EMAIL, self.instance.password)
+        self._http = [http, self.staff, *(page.http for page in self.pages["drivers"])]
+        self._tasks = [asyncio.create_task(page.run()) for pages in self.pages.values() for page in pages]
+        self._tasks.append(asyncio.create_task(self.trucks.run()))
+        await self.measure("nothing", lambda: None)
+
+    async def close(self) -> None:
+        """Close every page."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for http in self._http:
+            await http.close()
+
+    async def measure(self, blow: str, strike: Callable[[], object]) -> dict[str, float]:
+        """Strike, and return by kind of page the seconds from the blow until the last one of them was right."""
+        struck_s, struck_at = monotonic_s(), self.instance.now()
+        marker = f"after {blow} {random.randrange(10**9)}"
+        before = {id(page): page.shown[-1:] for pages in self.pages.values() for page in pages}
+        striking = asyncio.create_task(asyncio.to_thread(strike))
+        writing = asyncio.create_task(self._write_everywhere(marker))
+
+        if self.in_browser is not None:
+            seen = asyncio.create_task(self.in_browser.until_shown(marker, PATIENCE_S))
+
+        def is_right(page: Follower) -> bool:
+            if page.name in {"driver", "inbox"}:  # they are told that something is new, and fetch it themselves
+                return page.shown[-1:] != before[id(page)]
+            if page.name == "fleet":
+                return all(page.place_at.get(one.route_id, struck_at) > struck_at for one in self.rounds)
+            has_place = page.place_at.get("", struck_at) > struck_at
+            return has_place and any(marker in fragment for fragment in page.shown)
+
+        found = {}
+        for kind, pages in self.pages.items():
+            ends = await asyncio.gather(*(page.until(is_right, PATIENCE_S) for page in pages))
+            found[kind] = max(ends) - struck_s
+        if self.in_browser is not None:
+            found["Chromium"] = await seen - struck_s
+        await asyncio.gather(striking, writing)
+        return found
+
+    async def _write_everywhere(self, marker: str) -> None:
+        """Write a chat line as each recipient, as often as it takes."""
+        timeout = aiohttp.ClientTimeout(total=3)
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+            parcels = [parcel for one in self.rounds for parcel in one.parcels]
+            await asyncio.gather(*(self._write(http, parcel.token, marker) for parcel in parcels))
+
+    async def _write(self, http: aiohttp.ClientSession, token: str, marker: str) -> None:
+        fields = {"body": f"Hello {marker}", "request_id": f"{token[:8]}{marker[-9:]}"}
+        headers = {"Origin": self.instance.url}
+        while True:
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                url = f"{self.instance.url}/t/{token}/messages"
+                async with http.post(url, data=fields, headers=headers, allow_redirects=False) as answer:
+                    if answer.status < 400:
+                        return
+            await asyncio.sleep(0.3)
+
+    async def revoke(self, page: Follower) -> tuple[float, bool]:
+        """End a recipient's link as staff do; return seconds to its stream's last byte, and whether it was closed."""
+        assert self.staff is not None
+        base, address = self.instance.url, f"/staff/deliveries/{page.name}"
+        async with self.staff.get(base + address) as answer:
+            fields = {"csrf_token": csrf(await answer.text()), "confirmed": "yes"}
+        asked_s = monotonic_s()
+        async with self.staff.post(f"{base}{address}/link/revoke", data=fields, headers={"Origin": base}) as answer:
+            answer.raise_for_status()
+        with suppress(TimeoutError):
+            await page.until(lambda one: one.is_over, PATIENCE_S)
+        await asyncio.sleep(2 * FIX_EVERY_S)  # two more fixes, whose places must not come
+        return page.last_byte_s - asked_s, page.is_over
+
+
+async def play(instance: Instance, *, routes: int, stops: int, repeat: int, revoked: int) -> dict[str, float]:
+    """Return the worst seconds of each blow, printed as they come."""
+    rounds = make_rounds(routes=routes, stops=stops)
+    database = Database(instance.environ["PORTAL_DATABASE_URL"])
+    load_rounds(database, LinkSigner([instance.environ["PORTAL_SECRET_KEYS"]]), rounds, instance.now())
+    database.close()
+    async with browser_page(f"{instance.url}/t/{rounds[0].parcels[-1].token}") as in_browser:
+        if in_browser is None:
+            print("no Chromium on this machine: its page is left out")
+        return await _strike_all(Scene(instance, rounds, in_browser), repeat=repeat, revoked=revoked)
+
+
+async def _strike_all(scene: Scene, *, repeat: int, revoked: int) -> dict[str, float]:
+    havoc = Havoc(scene.instance, random.Random(1))
+    blows: dict[str, Callable[[], object]] = {
+        "consumer killed": lambda: havoc.kill_part("consumer"),
+        "Redis killed": havoc.kill_valkey,
+        "Redis emptied": havoc.flush,
+        "web killed": havoc.kill_web,
+    }
+    worst: dict[str, float] = {}
+    try:
+        await scene.open()
+        for blow, strike in blows.items():
+            times = [await scene.measure(blow, strike) for _ in range(repeat)]
+            told = ", ".join(f"{kind} {max(one[kind] for one in times):.1f} s" for kind in times[0])
+            print(f"{blow}: every page right again after at most: {told}", flush=True)
+            worst[blow] = max(max(one.values()) for one in times)
+        ends = [await scene.revoke(page) for page in scene.pages["recipients"][:revoked]]
+    finally:
+        await scene.close()
+        havoc.end()
+    seconds = [end if is_closed else PATIENCE_S for end, is_closed in ends]
+    print(
+        f"{len(seconds)} links revoked: last byte after {statistics.median(seconds):.2f} s (median), "
+        f"{max(seconds):.2f} s at most"
+    )
+    return {**worst, "revoked": max(seconds)}
+
+
+def main() -> int:
+    """Play, and return 1 when a page was late."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--routes", type=int, default=3)
+    parser.add_argument("--stops", type=int, default=4)
+    parser.add_argument("--repeat", type=int, default=3, help="how often each blow falls")
+    parser.add_argument("--revoked", type=int, default=6, help="how many links are revoked")
+    options = parser.parse_args()
+    given = {"routes": options.routes, "stops": options.stops, "repeat": options.repeat, "revoked": options.revoked}
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-recovery-") as folder,
+        Instance(Path(folder), day=START) as instance,
+    ):
+        instance.set_day(START, 1.0)
+        worst = asyncio.run(play(instance, **given))
+    late = [blow for blow, seconds in worst.items() if seconds > (REVOKED_GOAL_S if blow == "revoked" else GOAL_S)]
+    print(f"goals: {GOAL_S:.0f} s after a kill, {REVOKED_GOAL_S:.0f} s after a revocation; missed: {late or 'none'}")
+    return 1 if late else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
