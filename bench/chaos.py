@@ -43,6 +43,7 @@ from tracking.ids import new_id
 
 TIMES = {"PORTAL_SEND_TIMEOUT_S": "2", "PORTAL_LEASE_S": f"{LEASE_S:.0f}", "PORTAL_SETTLE_S": "3"}
 SETTLED_S = 15.0  # lease, settle time and a little: what would still come a second time comes within it
+KILLS_A_PAUSE = 6  # besides the pauses that come by chance
 FEWEST_PAUSES = 10  # longer than the lease, in a run of full size
 LONGEST_S = 400.0
 LONGEST_RECOVERY_S = 60.0
@@ -114,6 +115,8 @@ class Run:
             while self.havoc.strike() is None and monotonic_s() < self.deadline:
                 self.havoc.tend()
                 time.sleep(0.02)
+            if self.havoc.kills % KILLS_A_PAUSE == 0:
+                self.havoc.pause()
             if not flushed and self.havoc.kills > (first + until) // 2:
                 flushed = self.havoc.flush()
 

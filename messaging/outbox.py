@@ -91,17 +91,22 @@ def claim(
     elapsed: float,
     lease: Lease,
 ) -> list[str]:
-    """Take up to ``limit`` due rows for one attempt, lane by lane, and return their ids in order of urgency."""
+    """Take up to ``limit`` due rows for one attempt, lane by lane, and return their ids in order of urgency.
+
+    Rows due at the same instant, such as a whole city's at 18:00, come in any order: to sort them, all would be read.
+    """
     taken: list[str] = []
     for lane in lanes:
         room = min(limit, MOST_CLAIMED) - len(taken)
         if room <= 0:
             break
         due = _due(channel, now=now, elapsed=elapsed).where(Notification.lane == lane)
-        found = due.order_by(Notification.due_at, Notification.id).limit(room).with_for_update(skip_locked=True)
+        found = due.order_by(Notification.due_at).limit(room).with_for_update(skip_locked=True)
         taken.extend(session.scalars(found))
     if taken:
-        statement = update(Notification).where(Notification.id.in_(taken), Notification.status == _S.DUE)
+        # They are locked since they were read, so their status need not be asked again: SQLite would then walk through
+        # all that is due instead of these.
+        statement = update(Notification).where(Notification.id.in_(taken))
         session.execute(
             statement.values(
                 status=_S.SENDING,
