@@ -106,7 +106,7 @@ def main() -> int:
             is_met &= p99_ms <= GOALS_MS[engine]
             p50_ms = statistics.median(took_ms)
             print(
-                f"claim {MOST_CLAIMED} of {options.rows:,} due rows, {engine}: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms",
+                f"claim {MOST_CLAIMED} of {options.rows:,} due, {engine}: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms",
                 f"(goal {GOALS_MS[engine]:.0f} ms), longest {took_ms[-1]:.1f} ms, {len(took_ms)} claims",
                 flush=True,
             )
