@@ -87,9 +87,10 @@ def read_inbound(inbound_id: str) -> None:
 
 
 def learn_history() -> None:
-    """Do the night's work: compare, learn, forget. It takes minutes: a process of its own runs it."""
+    """Do the night's work: compare, count, learn, forget. It takes minutes: a process of its own runs it."""
     services = build(read_settings(os.environ))
     nightly.compare_day(services)
+    nightly.count_truth(services)
     nightly.learn_history(services)
     nightly.forget(services, should_stop=_stopping.is_set)
 

@@ -24,6 +24,7 @@ from tracking.facts import delivery_changed, inbox_changed, publish
 from tracking.ids import new_id
 from tracking.learning import learn
 from tracking.retention import forget_old
+from tracking.truth_days import count_day, days_to_count, write_day
 
 log = structlog.get_logger()
 
@@ -65,6 +66,20 @@ def learn_history(services: Services) -> int:
             write_history(session, history, runs=len(runs), now=now)
     log.info("history learned", runs=len(runs))
     return len(runs)
+
+
+def count_truth(services: Services) -> int:
+    """Count how true the estimates and promises of past days were; return how many days were counted."""
+    today = services.clock.now().astimezone(ZoneInfo(services.settings.default_zone)).date()
+    with services.database.reading() as session:
+        days = days_to_count(session, today)
+    for on in days:
+        with services.database.reading() as session:
+            counted = count_day(session, on)
+        with services.database.writing() as session:
+            write_day(session, counted)
+    log.info("truth counted", days=len(days))
+    return len(days)
 
 
 def compare_day(services: Services, on: date | None = None) -> Compared | None:

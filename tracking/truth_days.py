@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ForeignKey, delete, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -161,18 +161,33 @@ def shown_at(changes: Sequence[Range], at: datetime, *, window: tuple[datetime, 
     return window
 
 
-def count_day(session: Session, on: date) -> None:
-    """Count one day anew and replace what was counted of it before."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The rows of one day, ready to be written."""
+
+    on: date
+    eta: list[dict[str, Any]]
+    promises: list[dict[str, Any]]
+
+
+def count_day(session: Session, on: date) -> Counted:
+    """Count one day; it only reads, for a day may have a hundred thousand estimates."""
+    sums = summed(estimates_of(session, on))
     eta = [
-        {"on": on, "depot_id": depot_id, "horizon": horizon} | {name: getattr(sums, name) for name in Sums.__slots__}
-        for (depot_id, horizon), sums in summed(estimates_of(session, on)).items()
+        {"on": on, "depot_id": depot_id, "horizon": horizon} | {name: getattr(found, name) for name in Sums.__slots__}
+        for (depot_id, horizon), found in sums.items()
     ]
-    promised = [
+    promises = [
         {"on": on, "depot_id": depot_id, "delivered": delivered, "kept": kept}
         for depot_id, (delivered, kept) in promises_of(session, on).items()
     ]
-    for table, rows in ((EtaDay, eta), (PromiseDay, promised)):
-        session.execute(delete(table).where(table.on == on))
+    return Counted(on, eta, promises)
+
+
+def write_day(session: Session, counted: Counted) -> None:
+    """Replace what was counted of that day before."""
+    for table, rows in ((EtaDay, counted.eta), (PromiseDay, counted.promises)):
+        session.execute(delete(table).where(table.on == counted.on))
         if rows:
             session.execute(insert(table), rows)
 

@@ -6,6 +6,7 @@
   const SILENCE_MS = 40000; // the hub beats every 15 s
   const POLL_MS = 15000;
   const LONGEST_WAIT_MS = 60000;
+  const GROWTH = 1.3; // of the wait after each failure: a server that starts again is found within seconds
   const FAILURES_BEFORE_POLLING = 3;
 
   const main = () => document.querySelector("[data-live]");
@@ -100,7 +101,7 @@
     if (isOver || document.hidden) return;
     failures += 1;
     if (failures >= FAILURES_BEFORE_POLLING) poll();
-    const wait = Math.min(LONGEST_WAIT_MS, 1000 * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);
+    const wait = Math.min(LONGEST_WAIT_MS, 1000 * GROWTH ** (failures - 1)) * (0.75 + Math.random() / 2);
     clearTimeout(reopening);
     reopening = setTimeout(failures > 1 ? renew : open, wait);
   }

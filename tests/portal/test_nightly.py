@@ -4,15 +4,18 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from redis import Redis
+from sqlalchemy import select
 
 import worker
-from portal.nightly import Nightly, forget, learn_history
+from portal.nightly import Nightly, count_truth, forget, learn_history
 from portal.services import Services
 from tests.builders import ZONE, local, make_delivery, make_route, make_stop
 from tracking.deliveries import EstimateMade
 from tracking.eta_learned import learned_at
+from tracking.truth_days import EtaDay
 
 NIGHT = local("02:30")
 
@@ -47,6 +50,20 @@ def test_without_a_completed_route_nothing_is_learned(services: Services) -> Non
     assert learn_history(services) == 0
     with services.database.reading() as session:
         assert learned_at(session) is None
+
+
+def test_the_truth_of_yesterday_is_counted(services: Services) -> None:
+    today = services.clock.now().astimezone(ZoneInfo(ZONE)).date()
+    with services.database.writing() as session:
+        for back in (0, 1):
+            route = make_route(session, on=today - timedelta(days=back))
+            at = services.clock.now() - timedelta(days=back)
+            stop = make_stop(session, route, arrived_at=at)
+            made_at = at - timedelta(minutes=10)
+            session.add(EstimateMade(stop_id=stop.id, made_at=made_at, eta_at=at, lo_at=made_at, hi_at=at, model="m"))
+    assert count_truth(services) == 1
+    with services.database.reading() as session:
+        assert session.scalars(select(EtaDay.on)).all() == [today - timedelta(days=1)]
 
 
 def test_old_estimates_are_forgotten_to_the_last(services: Services) -> None:
