@@ -19,6 +19,7 @@ from messaging.channels.base import CannotLook, Listed
 from messaging.kinds import Channel
 from messaging.notifications import Notification, NotificationStatus
 from messaging.receipts import Word, record
+from messaging.redactions import Redaction
 from tracking.clocks import Clock
 from tracking.storage import Base, Database
 
@@ -169,6 +170,7 @@ class DayReader:
             Notification.provider == self._provider.name,
             Notification.provider_ref.is_not(None),
             Notification.status.in_(_THOUGHT_SENT),
+            Notification.provider_ref.not_in(select(Redaction.provider_ref).where(Redaction.is_whole)),
         )
         with self._database.reading() as session:
             found = session.scalars(statement.order_by(Notification.posting_since)).all()

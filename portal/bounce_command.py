@@ -5,7 +5,7 @@ is away it ends with 75, and the server brings the mail again later (sysexits.h,
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 import structlog
@@ -14,7 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from messaging.bounces import LARGEST, take_mail
 from messaging.consent import pepper_of
 from messaging.kinds import Channel
+from portal.migrating import WrongRevision
 from portal.services import Services
+from portal.settings import BadSettings
 from portal.ways_out import return_addresses
 from tracking.facts import delivery_changed, inbox_changed, publish
 from tracking.ids import new_id
@@ -24,6 +26,23 @@ log = structlog.get_logger()
 TRY_AGAIN = os.EX_TEMPFAIL
 # What Postfix' local(8) tells a command; pipe(8) tells by arguments.
 RECIPIENT_NAMES = ("ORIGINAL_RECIPIENT", "RECIPIENT")
+
+
+def take_piped_bounce(
+    build: Callable[[], Services],
+    mail: BinaryIO,
+    *,
+    recipient: str | None,
+    sender: str | None,
+    environ: Mapping[str, str],
+) -> int:
+    """Make the services ready and take one mail; whatever is missing on our side is for the server to try again."""
+    try:
+        services = build()
+    except (BadSettings, WrongRevision, SQLAlchemyError) as error:
+        log.error("bounce not taken", error=type(error).__name__)
+        return TRY_AGAIN
+    return take_bounce(services, mail, recipient=recipient, sender=sender, environ=environ)
 
 
 def take_bounce(

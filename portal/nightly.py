@@ -16,6 +16,7 @@ from messaging.channels.base import CannotLook
 from messaging.consent import pepper_of
 from messaging.kinds import Channel
 from messaging.provider_days import Compared, DayReader, yesterday
+from portal.retain_command import retain
 from portal.services import Services
 from portal.ways_out import texts_out
 from tracking.completed import are_tapped, completed_runs
@@ -23,7 +24,6 @@ from tracking.eta_learned import write_history
 from tracking.facts import delivery_changed, inbox_changed, publish
 from tracking.ids import new_id
 from tracking.learning import learn
-from tracking.retention import forget_old
 from tracking.truth_days import count_day, days_to_count, write_day
 
 log = structlog.get_logger()
@@ -107,13 +107,5 @@ def compare_day(services: Services, on: date | None = None) -> Compared | None:
 
 
 def forget(services: Services, *, should_stop: Callable[[], bool] = lambda: False) -> int:
-    """Delete positions and estimates that are too old, a part at a time, and return how many rows went."""
-    gone = 0
-    while not should_stop():
-        with services.database.writing() as session:
-            part = forget_old(session, services.clock.now())
-        gone += part
-        if not part:
-            break
-    log.info("old rows forgotten", rows=gone)
-    return gone
+    """Let go what is past its time, a part at a time, and return how much went."""
+    return sum(retain(services, should_stop=should_stop).values())

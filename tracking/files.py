@@ -41,6 +41,15 @@ class FileStore:
             raise ValueError("not a SHA-256 in hexadecimal")
         return self._root / sha256[:2] / sha256
 
+    def remove(self, sha256: str) -> bool:
+        """Take a file away for good; False when it was not there. Whoever calls knows that nothing names it."""
+        target = self.path(sha256)
+        if not target.exists():
+            return False
+        target.unlink()
+        _sync_folder(target.parent)
+        return True
+
 
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself survive a power cut (fsync(2): the folder needs its own)."""

@@ -186,6 +186,8 @@ def _row_difference(row: Row, delivery: Delivery) -> Difference | None:
 
 
 def _why_not_changed(column: str, delivery: Delivery) -> str | None:
+    if delivery.erased_at is not None:
+        return "This recipient's data was erased."
     if column in CONTACT_COLUMNS:
         return None
     if delivery.status not in CHANGEABLE:

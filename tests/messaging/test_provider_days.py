@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from messaging.provider_days import ProviderDay, last_days
 from portal.nightly import compare_day
 from portal.services import Services
 from portal.workshop import Workshop
+from sandbox.journal import Entry
 from sandbox.texts import Text, new_sid
 from sandbox.world import World
 from tests.builders import local, make_delivery, make_route, make_stop
@@ -36,12 +38,12 @@ def sent(world_services: Services, workshop: Workshop, world: World, clock: SetC
     workshop.reconcile()
     workshop.send(Channel.SMS)
     for text in world.texts():
-        world.wait_for_event(
-            lambda entry, sid=text.sid: (
-                entry["event"] == "status" and entry["sid"] == sid and entry["status"] == "delivered"
-            )
-        )
+        world.wait_for_event(partial(is_delivered, text.sid))
     return world_services
+
+
+def is_delivered(sid: str, entry: Entry) -> bool:
+    return bool(entry["event"] == "status" and entry["sid"] == sid and entry["status"] == "delivered")
 
 
 def texts_of(rows: Rows) -> list[Notification]:
