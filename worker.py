@@ -86,6 +86,11 @@ def read_inbound(inbound_id: str) -> None:
     _workshop().read_inbound(inbound_id)
 
 
+def fetch_pictures() -> None:
+    """Fetch pictures that came by MMS."""
+    _workshop().fetch_pictures()
+
+
 def learn_history() -> None:
     """Do the night's work: compare, count, learn, forget. It takes minutes: a process of its own runs it."""
     services = build(read_settings(os.environ))

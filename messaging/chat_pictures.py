@@ -9,12 +9,13 @@ from sqlalchemy import ForeignKey, Index, String, Text, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from messaging.chat_lines import ChatMessage
+from messaging.fixed_lines import PICTURE
 from tracking.files import FileStore
 from tracking.pictures import Picture
 from tracking.storage import Base, words
 
 MOST_IN_A_LINE = 10  # Twilio's limit for one MMS
-NO_WORDS = "(a picture)"  # what stands in a line that holds a picture only
+NO_WORDS = PICTURE.text("en")  # what stands in a line that holds a picture only
 
 
 class PictureStatus(StrEnum):

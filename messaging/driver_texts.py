@@ -17,6 +17,7 @@ from messaging.chat_lines import (
     Voice,
     first_name,
 )
+from messaging.chat_pictures import NO_WORDS, has_pictures
 from messaging.conversations import say
 from messaging.inbound_reading import Reading
 from messaging.inbound_texts import InboundMessage, QuestionKind, ReadAs
@@ -127,6 +128,8 @@ def _tell(
     inbound.read_as, inbound.delivery_id, inbound.assumed = ReadAs.CHAT, delivery.id, assumed
     if held is None:
         reading.settle(ReadAs.CHAT, delivery.id, assumed)
+    if not text.strip() and has_pictures(reading.session, inbound.id):
+        text = NO_WORDS
     to: dict[str, Any] = {"stop": delivery.stop.sequence, "name": first_name(delivery.recipient_name)}
     try:
         say(

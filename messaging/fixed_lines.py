@@ -19,6 +19,7 @@ class FixedLine:
         return self.texts[language_of(locale)]
 
 
+PICTURE = FixedLine("(a picture)", "(una imagen)")
 CALL_ME = FixedLine("Please call me.", "Llámenme, por favor.")
 
 
@@ -39,5 +40,5 @@ def _late(minutes: int) -> FixedLine:
 
 @cache
 def _known() -> dict[str, FixedLine]:
-    lines = [CALL_ME, *(_late(minutes) for minutes in range(1, MOST_MINUTES + 1))]
+    lines = [PICTURE, CALL_ME, *(_late(minutes) for minutes in range(1, MOST_MINUTES + 1))]
     return {text: line for line in lines for text in line.texts.values()}

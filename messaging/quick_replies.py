@@ -9,10 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, String, select
+from sqlalchemy import Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from messaging.errors import MessagingError
+from messaging.fixed_lines import fixed_in
 from messaging.reply_texts import language_of
 from tracking.storage import Base, words
 
@@ -82,14 +83,6 @@ def quick_replies(session: Session, audience: Audience) -> tuple[QuickReply, ...
     return DEFAULTS[audience] if newest is None else _replies(newest)
 
 
-def replies_before(session: Session, audience: Audience) -> tuple[QuickReply, ...] | None:
-    """Return the version before the newest, for an undo; the first that was saved replaced the defaults."""
-    found = list(session.scalars(_versions(audience).limit(2)))
-    if not found:
-        return None
-    return _replies(found[1]) if len(found) > 1 else DEFAULTS[audience]
-
-
 def save_replies(
     session: Session, audience: Audience, replies: Sequence[Mapping[str, str]], *, staff_id: str, now: datetime
 ) -> None:
@@ -122,9 +115,22 @@ def in_language_of(replies: Sequence[QuickReply], body: str, locale: str) -> str
     return None
 
 
+def words_for(session: Session, body: str, locale: str) -> str:
+    """Return a line in the reader's language when it was tapped or is a sentence of ours, else as it was written."""
+    fixed = fixed_in(body, locale)
+    if fixed is not None or len(body) > LONGEST:
+        return fixed or body
+    return in_language_of(all_replies(session), body, locale) or body
+
+
 def all_replies(session: Session) -> tuple[QuickReply, ...]:
     """Return every reply that anybody can tap now, to tell a tapped line in the reader's language."""
-    return tuple(reply for audience in Audience for reply in quick_replies(session, audience))
+    newest = select(func.max(QuickReplyVersion.id)).group_by(QuickReplyVersion.audience)
+    saved = {
+        row.audience: row for row in session.scalars(select(QuickReplyVersion).where(QuickReplyVersion.id.in_(newest)))
+    }
+    found = [_replies(saved[audience]) if audience in saved else DEFAULTS[audience] for audience in Audience]
+    return tuple(reply for replies in found for reply in replies)
 
 
 def _versions(audience: Audience) -> Any:

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from messaging.cases import TaskKind, open_task
 from messaging.chat_lines import MAX_LENGTH, EmptyMessage, Origin, Voice, clean_body, first_name
+from messaging.chat_pictures import NO_WORDS as PICTURE
+from messaging.chat_pictures import has_pictures
 from messaging.chat_states import chat_state, facts_of
 from messaging.conversations import note_event, say
 from messaging.inbound_reading import Reading
@@ -24,7 +26,8 @@ def chat(reading: Reading, delivery: Delivery, *, assumed: str = "", held: Inbou
     inbound = held or reading.inbound
     facts = facts_of(delivery, is_taken_over=False)
     state = chat_state(facts, audience=Voice.RECIPIENT, now=reading.now)
-    for number, part in enumerate(_parts(inbound.body)):
+    without_words = PICTURE if has_pictures(reading.session, inbound.id) else NO_WORDS
+    for number, part in enumerate(_parts(inbound.body, without_words)):
         say(
             reading.session,
             delivery_id=delivery.id,
@@ -72,16 +75,16 @@ def tell_when_driving(reading: Reading, delivery: Delivery) -> None:
     reading.reply("driving", delivery.locale, delivery_id=delivery.id, at_most_every=every, name=name)
 
 
-def _parts(body: str) -> list[str]:
+def _parts(body: str, without_words: str) -> list[str]:
     try:
-        return [clean_body(body[:MAX_LENGTH])] if len(body) <= MAX_LENGTH else _cut(body)
+        return [clean_body(body[:MAX_LENGTH])] if len(body) <= MAX_LENGTH else _cut(body, without_words)
     except EmptyMessage:
-        return [NO_WORDS]
+        return [without_words]
 
 
-def _cut(body: str) -> list[str]:
+def _cut(body: str, without_words: str) -> list[str]:
     pieces = [body[start : start + MAX_LENGTH] for start in range(0, len(body), MAX_LENGTH)]
-    return [piece for piece in pieces if piece.strip()] or [NO_WORDS]
+    return [piece for piece in pieces if piece.strip()] or [without_words]
 
 
 def _maybe_cancel(reading: Reading, delivery: Delivery, inbound: InboundMessage) -> None:

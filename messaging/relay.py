@@ -10,6 +10,7 @@ from messaging.chat_lines import ChatMessage, Voice, first_name, plain_line
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus, advance, dedupe_key
 from messaging.outbox import queue
+from messaging.quick_replies import words_for
 from messaging.reply_texts import language_of
 from tracking.deliveries import Delivery
 from tracking.routes import RouteStatus
@@ -131,6 +132,7 @@ def _to_driver(
 ) -> str | None:
     driver, stop = delivery.stop.route.driver, delivery.stop
     author = first_name(delivery.recipient_name)
+    words = words_for(session, line.body, driver.locale)
     return queue(
         session,
         kind=Kind.CHAT,
@@ -144,7 +146,7 @@ def _to_driver(
             "to": "driver",
             "author": author,
             "stop": stop.sequence,
-            "text": f"Stop {stop.sequence} {author}: {plain_line(line.body)}",
+            "text": f"{_STOP_WORD[language_of(driver.locale)]} {stop.sequence} {author}: {plain_line(words)}",
         },
         now=now,
         due_at=now + TO_DRIVER_AFTER,
@@ -162,6 +164,7 @@ def _to_recipient(
     is_driver = line.voice is Voice.DRIVER
     language = language_of(delivery.locale)
     author = first_name(delivery.stop.route.driver.name) if is_driver else ""
+    words = words_for(session, line.body, delivery.locale)
     prefix = f"{author} ({_DRIVER_WORD[language]}): " if is_driver else f"{_SUPPORT_WORD[language]}: "
     return queue(
         session,
@@ -176,7 +179,7 @@ def _to_recipient(
             "to": "recipient",
             "author": author,
             "from": line.voice.value,
-            "text": f"{prefix}{plain_line(line.body)}",
+            "text": f"{prefix}{plain_line(words)}",
         },
         now=now,
         due_at=now + TO_RECIPIENT_AFTER,
@@ -185,5 +188,6 @@ def _to_recipient(
     )
 
 
+_STOP_WORD = {"en": "Stop", "es": "Parada"}
 _DRIVER_WORD = {"en": "driver", "es": "conductor"}
 _SUPPORT_WORD = {"en": "Support", "es": "Soporte"}

@@ -9,13 +9,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.chat_lines import ChatMessage, Conversation, Origin, Voice, first_name
+from messaging.chat_pictures import NO_WORDS, Shown, pictures_of
 from messaging.chat_states import ChatState, chat_state, facts_of
+from messaging.fixed_lines import fixed_in
 from messaging.inbound_texts import InboundMessage
 from messaging.notifications import Notification
+from messaging.quick_replies import QuickReply, all_replies, in_language_of
 from messaging.relay import carried
 from messaging.thread_events import ThreadEvent, events_of, in_language
 from tracking.deliveries import Delivery, load
 
+# What became of the text or mail that carries a line: it is out, or it came to nothing.
+OUT = frozenset({"accepted", "sent", "delivered"})
+LOST = frozenset({"undelivered", "failed", "suppressed", "expired"})
 _OWN_WORDS = {Voice.RECIPIENT: "recipient", Voice.DRIVER: "driver", Voice.SUPPORT: "support"}
 
 
@@ -26,7 +32,8 @@ class ChatLine:
     ``id`` is negative for what happened to the goods between the lines.
     ``author`` is a display name, empty for the system. ``seen`` is an English sentence ("Seen by the driver 14:03", in
     the address's time), ``seen_by`` and ``seen_at`` the same for a translation. ``carried_by`` and ``carried_status``
-    say what text or mail was planned for it. ``assumed`` is for support: why a text was put in this thread.
+    say what text or mail was planned for it. ``assumed`` is for support: why a text was put in this thread. A line of
+    ours, or one that was tapped, is in the reader's language; one that is a picture only has no words.
     """
 
     id: int
@@ -44,6 +51,7 @@ class ChatLine:
     carried_by: str | None
     carried_status: str | None
     assumed: str
+    pictures: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,8 @@ def thread(
     lines = _newest(session, delivery_id, audience, limit)
     carriers = carried(session, delivery_id, [line.id for line in lines])
     assumed = _assumptions(session, lines) if audience is Voice.SUPPORT else {}
-    shown = [_shown(line, delivery, audience, carriers, assumed) for line in lines]
+    read = _Read(delivery, audience, carriers, assumed, pictures_of(session, lines), all_replies(session))
+    shown = [_shown(line, read) for line in lines]
     return Thread(
         lines=_with_events(session, delivery, audience, shown),
         state=chat_state(facts, audience=audience, now=now, contact=contact),
@@ -146,32 +155,50 @@ def _seen_by(line: ChatMessage, reader: Voice) -> datetime | None:
     return line.seen_by_driver_at if reader is Voice.DRIVER else line.seen_by_staff_at
 
 
-def _shown(
-    line: ChatMessage,
-    delivery: Delivery,
-    audience: Voice,
-    carriers: dict[int, Notification],
-    assumed: dict[str, str],
-) -> ChatLine:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a thread's lines are shown with."""
+
+    delivery: Delivery
+    audience: Voice
+    carriers: dict[int, Notification]
+    assumed: dict[str, str]
+    pictures: dict[int, tuple[Shown, ...]]
+    replies: tuple[QuickReply, ...]
+
+
+def _shown(line: ChatMessage, read: _Read) -> ChatLine:
     reader, seen_at = _first_reader(line)
-    carrier = carriers.get(line.id)
+    carrier = read.carriers.get(line.id)
+    pictures = read.pictures.get(line.id, ())
     return ChatLine(
         id=line.id,
         voice=line.voice,
-        is_mine=line.voice is audience,
-        author=_author(line, delivery, audience),
-        body=in_language(line.body, _locale_of(audience, delivery)) if line.voice is Voice.SYSTEM else line.body,
+        is_mine=line.voice is read.audience,
+        author=_author(line, read.delivery, read.audience),
+        body="" if pictures and line.body == NO_WORDS else _words(line, read),
         at=line.at,
         origin=line.origin,
-        seen=_seen_sentence(reader, seen_at, delivery.zone),
+        seen=_seen_sentence(reader, seen_at, read.delivery.zone),
         seen_by=reader,
         seen_at=seen_at,
         is_internal=line.is_internal,
-        actor_id=line.actor_id if audience is Voice.SUPPORT else "",
+        actor_id=line.actor_id if read.audience is Voice.SUPPORT else "",
         carried_by=carrier.channel.value if carrier else None,
         carried_status=carrier.status.value if carrier else None,
-        assumed=assumed.get(line.inbound_id or "", ""),
+        assumed=read.assumed.get(line.inbound_id or "", ""),
+        pictures=pictures,
     )
+
+
+def _words(line: ChatMessage, read: _Read) -> str:
+    """Return what a line says to this reader. Support reads what was sent."""
+    locale = _locale_of(read.audience, read.delivery)
+    if line.voice is Voice.SYSTEM:
+        return in_language(line.body, locale)
+    if read.audience is Voice.SUPPORT:
+        return line.body
+    return fixed_in(line.body, locale) or in_language_of(read.replies, line.body, locale) or line.body
 
 
 def _locale_of(audience: Voice, delivery: Delivery) -> str:

@@ -39,6 +39,10 @@ class Wakeups:
         """Let one inbound message be read."""
         self.enqueue(REST, "worker.read_inbound", inbound_id)
 
+    def fetch_pictures(self) -> None:
+        """Let pictures that came by MMS be fetched."""
+        self.enqueue(REST, "worker.fetch_pictures")
+
     def settle(self) -> None:
         """Let the outcomes that nobody saw be looked up at the providers."""
         self.enqueue(REST, "worker.settle")

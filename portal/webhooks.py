@@ -7,11 +7,13 @@ from flask import Blueprint, Response, request
 
 from messaging import receipts
 from messaging.channels import twilio
+from messaging.chat_pictures import expect_pictures
 from messaging.consent import pepper_of
 from messaging.inbound import record_inbound
 from messaging.kinds import Channel
 from messaging.notifications import NotificationStatus
 from messaging.receipts import Word
+from portal.mms import media_urls
 from portal.services import services
 from portal.webhook_gate import verified_form
 from tracking.facts import delivery_changed, publish
@@ -47,6 +49,7 @@ def inbound() -> Response:
     """Store a text raw and let it be read; the answer, if any, goes out through the outbox."""
     form = _form("MessageSid", "From", "To", "Body")
     mine = services()
+    pictures = media_urls(form, mine.settings)
     with mine.database.writing() as session:
         inbound_id = record_inbound(
             session,
@@ -59,8 +62,12 @@ def inbound() -> Response:
             opt_out_type=form.get("OptOutType", ""),
             received_at=mine.clock.now(),
         )
+        if inbound_id is not None and pictures:
+            expect_pictures(session, inbound_id, pictures, now=mine.clock.now(), ids=new_id)
     if inbound_id is not None:
         mine.wake.read_inbound(inbound_id)
+    if inbound_id is not None and pictures:
+        mine.wake.fetch_pictures()
     return Response(SILENCE, content_type="text/xml")
 
 

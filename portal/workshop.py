@@ -26,15 +26,17 @@ from messaging.kinds import RULES, Channel, Promise
 from messaging.notifications import Notification, NotificationStatus, advance
 from messaging.outbox import has_due, may_retry, overdue, recover
 from messaging.pacing import Bucket
+from messaging.picture_fetching import fetch_pictures, has_waiting
 from messaging.preparing import LINK_LASTS, House
 from messaging.reconciler import Reconciled, dirty_deliveries, reconcile
 from messaging.replanning import recheck_clocks, spread
 from messaging.sending import Sender, Sent, Timing
 from messaging.settling import Settled, Settler
 from messaging.wording import Company
+from portal.mms import twilio_media
 from portal.services import Services
 from portal.ways_out import mails_out, texts_out
-from tracking.facts import delivery_changed, inbox_changed, publish
+from tracking.facts import chat_changed, delivery_changed, inbox_changed, publish
 from tracking.ids import new_id, new_link_id
 from tracking.links import Audience, recipient_link
 
@@ -73,9 +75,9 @@ class Workshop:
         self._timing = Timing(settings.send_timeout_s, settings.lease_s, settings.settle_s)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"[:64]
         self._providers: dict[Channel, Provider] = dict(providers or {})
+        self._has_checked_clocks = False
         self._was_open = True  # at the start too: whoever saw it open may be gone
 
-        self._has_checked_clocks = False
     def sweep(self) -> None:
         """Do what is due and nobody was woken for; at once when another sweep is at it."""
         redis = self._services.redis
@@ -84,9 +86,9 @@ class Workshop:
             return
         try:
             self._recover()
+            self._recheck_clocks()
             self._look_at_ways_out()
             self._wake_others()
-            self._recheck_clocks()
             self._wake_for(self._plan())
         finally:
             redis.delete(SWEEP_LOCK)
@@ -142,6 +144,15 @@ class Workshop:
         for channel in outcome.channels:
             mine.wake.send(channel)
         mine.wake.reconcile()
+
+    def fetch_pictures(self) -> None:
+        """Fetch pictures that came by MMS, and tell the pages that show them."""
+        mine = self._services
+        mine.wake.started("worker.fetch_pictures")
+        media = twilio_media(mine.settings)
+        work = fetch_pictures(database=mine.database, files=mine.files, media=media, clock=mine.clock)
+        changed = self._runner.run(work)
+        publish(mine.redis, [chat_changed(delivery_id) for delivery_id in dict.fromkeys(changed)])
 
     def close(self) -> None:
         """Close every connection to a provider."""
@@ -219,6 +230,14 @@ class Workshop:
         if has_changed:
             publish(mine.redis, [inbox_changed()])
 
+    def _recheck_clocks(self) -> None:
+        """Once in the life of this process: the tz database may be another than that of the process before."""
+        if self._has_checked_clocks:
+            return
+        with self._services.database.writing() as session:
+            recheck_clocks(session, self._services.clock.now())
+        self._has_checked_clocks = True
+
     def _expire(self, session: Session, row: Notification) -> None:
         now = self._services.clock.now()
         if not advance(
@@ -230,14 +249,6 @@ class Workshop:
             after_failure(session, row, now=now, ids=new_id, pepper=self._pepper)
 
     def _plan(self) -> Reconciled:
-    def _recheck_clocks(self) -> None:
-        """Once in the life of this process: the tz database may be another than that of the process before."""
-        if self._has_checked_clocks:
-            return
-        with self._services.database.writing() as session:
-            recheck_clocks(session, self._services.clock.now())
-        self._has_checked_clocks = True
-
         """Reconcile dirty deliveries, a few in each transaction, and send drivers their links."""
         mine = self._services
         done = Reconciled()
@@ -283,6 +294,8 @@ class Workshop:
             mine.wake.settle()
         for inbound_id in unread:
             mine.wake.read_inbound(inbound_id)
+        if has_waiting(mine.database, elapsed):
+            mine.wake.fetch_pictures()
 
     def _inbound_context(self) -> InboundContext:
         settings = self._services.settings

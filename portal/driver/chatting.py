@@ -4,8 +4,11 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from messaging.chat_lines import Origin, Voice
+from messaging.chat_pictures import NO_WORDS, add_picture, picture_in, pictures_of
 from messaging.conversations import mark_seen, say, thread
 from messaging.kinds import Channel
+from messaging.threads import LOST, OUT
+from portal.chat_uploads import picture_answer, uploaded_photo
 from portal.driver.day import load_day
 from portal.driver.routing import blueprint
 from portal.driver.shift import current_shift, shift_key
@@ -22,21 +25,27 @@ def message(delivery_id: str) -> ResponseReturnValue:
     """Say one line to the recipient; a quick reply is a line too."""
     mine = services()
     now = mine.clock.now()
+    with mine.database.reading() as session:
+        load_day(session, current_shift(session).route_id, now).delivery(delivery_id)
+    photo = uploaded_photo(request)
+    body = request.form.get("quick") or request.form.get("body", "")
     with mine.database.writing() as session:
         shift = current_shift(session)
         stop_id = load_day(session, shift.route_id, now).delivery(delivery_id).stop_id
         mark_seen(session, delivery_id, reader=Voice.DRIVER, now=now)
-        say(
+        line = say(
             session,
             delivery_id=delivery_id,
             voice=Voice.DRIVER,
             origin=Origin.PAGE,
             actor_id=shift.driver_id,
-            body=request.form.get("quick") or request.form.get("body", ""),
+            body=body if body.strip() or photo is None else NO_WORDS,
             now=now,
             request_id=request.form.get("request_id") or new_id(),
             ids=new_id,
         )
+        if photo is not None and not pictures_of(session, [line]):
+            add_picture(session, line, photo, files=mine.files, now=now, ids=new_id)
     publish(mine.redis, [chat_changed(delivery_id), inbox_changed()])
     for channel in Channel:
         mine.wake.send(channel)
@@ -55,8 +64,25 @@ def chat(delivery_id: str) -> ResponseReturnValue:
         delivery = view.delivery(delivery_id)
         lines = thread(session, delivery_id, audience=Voice.DRIVER, now=now)
     return render_template(
-        "driver/_chat.html", delivery=delivery, thread=lines, now=now, locale=view.locale, zone=view.zone
+        "driver/_chat.html",
+        delivery=delivery,
+        thread=lines,
+        now=now,
+        locale=view.locale,
+        zone=view.zone,
+        sent_as_text=OUT,
+        not_delivered=LOST,
     )
+
+
+@blueprint.get("/deliveries/<delivery_id>/pictures/<picture_id>")
+def picture(delivery_id: str, picture_id: str) -> ResponseReturnValue:
+    """A picture of a chat of this route."""
+    mine = services()
+    with mine.database.reading() as session:
+        load_day(session, current_shift(session).route_id, mine.clock.now()).delivery(delivery_id)
+        found = picture_in(session, picture_id, delivery_id)
+    return picture_answer(found, picture_id)
 
 
 @blueprint.post("/stops/<stop_id>/seen")

@@ -5,13 +5,14 @@ from flask.typing import ResponseReturnValue
 
 from messaging.chat_lines import Voice
 from messaging.conversations import thread
-from messaging.threads import Thread
+from messaging.quick_replies import Audience, quick_replies
+from messaging.threads import LOST, OUT, Thread
 from portal import tickets
 from portal.driver.day import DayView, load_day
 from portal.driver.news import chat_version_of, news_fragment, version_of
 from portal.driver.routing import blueprint
 from portal.driver.shift import Shift, current_shift
-from portal.driver.words import FAILURE_LABELS, NOT_LOADED_REASONS, QUICK_REPLIES, RECEIVERS, SAID
+from portal.driver.words import FAILURE_LABELS, NOT_LOADED_REASONS, RECEIVERS, SAID
 from portal.services import services
 from tracking.ids import new_id
 
@@ -38,7 +39,8 @@ def stop(stop_id: str) -> ResponseReturnValue:
         threads: dict[str, Thread] = {
             delivery.id: thread(session, delivery.id, audience=Voice.DRIVER, now=now) for delivery in here.deliveries
         }
-    words = {"receivers": RECEIVERS, "quick_replies": QUICK_REPLIES}
+        replies = quick_replies(session, Audience.DRIVER)
+    words = {"receivers": RECEIVERS, "quick_replies": replies, "sent_as_text": OUT, "not_delivered": LOST}
     return page("driver/stop.html", view, shift, stop=here, threads=threads, **words)
 
 

@@ -41,6 +41,7 @@ class DeliveryView:
     window_start_at: datetime
     window_end_at: datetime
     zone: str
+    locale: str
     not_loaded_reason: str | None
     failure_reason: str | None
     failure_note: str
@@ -195,6 +196,7 @@ def _delivery_view(row: Delivery, stop_number: int, chat: ChatMark, wish: Wish |
         window_start_at=row.window_start_at,
         window_end_at=row.window_end_at,
         zone=row.zone,
+        locale=row.locale,
         not_loaded_reason=row.not_loaded_reason,
         failure_reason=row.failure_reason,
         failure_note=row.failure_note,

@@ -1,4 +1,4 @@
-"""What the driver reads and taps: reasons, quick replies, what a step says. In English; templates translate."""
+"""What the driver reads and taps: reasons, what a step says. In English; templates translate."""
 
 from tracking.taps import FailureReason
 
@@ -14,13 +14,6 @@ FAILURE_LABELS = {
 }
 NOT_LOADED_REASONS = ("Not at the depot", "Damaged", "Does not fit")
 RECEIVERS = ("The recipient", "Somebody at home", "A neighbour", "Left in a safe place")
-QUICK_REPLIES = (
-    "I am on my way to you.",
-    "I will be there in about 5 minutes.",
-    "I am at the door.",
-    "I am running a little late, sorry.",
-    "OK, thank you!",
-)
 # Said on the page that follows a step, by the word in its address.
 SAID = {
     "loaded": "Loaded: %(what)s",

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from messaging.chat_pictures import Shown
 from messaging.chat_states import ChatState
 from messaging.conversations import ChatLine, Voice
+from messaging.threads import LOST, OUT
 from portal.i18n import Tongue
 
 
@@ -19,6 +21,7 @@ class Said:
     body: str
     at: datetime
     seen: str
+    pictures: tuple[Shown, ...] = ()
 
 
 def said(line: ChatLine, speak: Tongue, zone: str) -> Said:
@@ -34,16 +37,26 @@ def said(line: ChatLine, speak: Tongue, zone: str) -> Said:
         body=line.body,
         at=line.at,
         seen=_seen(line, speak, zone) if line.is_mine else "",
+        pictures=line.pictures,
     )
 
 
 def _seen(line: ChatLine, speak: Tongue, zone: str) -> str:
     if line.seen_at is None:
-        return speak.say("Sent")
+        return _carried(line, speak)
     clock_time = speak.clock_time(line.seen_at, zone)
     if line.seen_by == "driver":
         return speak.say("Seen by the driver at %(time)s", time=clock_time)
     return speak.say("Seen by support at %(time)s", time=clock_time)
+
+
+def _carried(line: ChatLine, speak: Tongue) -> str:
+    """Return how a line that nobody has seen on a page travels: it goes on as a text when it waits too long."""
+    if line.carried_status in OUT:
+        return speak.say("Sent to the driver as a text")
+    if line.carried_status in LOST:
+        return speak.say("Not delivered to the driver's phone. Support sees it.")
+    return speak.say("Sent")
 
 
 def state_sentence(state: ChatState, driver: str, contact: str, speak: Tongue) -> str:

@@ -5,7 +5,9 @@ import json
 from flask import Response, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 
+from messaging.chat_pictures import picture_in
 from portal import i18n, map
+from portal.chat_uploads import picture_answer
 from portal.recipient import fragments
 from portal.recipient.shell import Visit, blueprint, reading, tagged, visit
 from portal.recipient.view import RecipientView, Signal
@@ -71,6 +73,17 @@ def proof(token: str, proof_id: str) -> ResponseReturnValue:
     if not path.exists():
         raise NotFound("proof", proof_id)
     return send_file(path, mimetype=found.content_type or "image/jpeg", max_age=0)
+
+
+@blueprint.get("/t/<token>/picture/<picture_id>")
+def picture(token: str, picture_id: str) -> ResponseReturnValue:
+    """A picture of the chat, while the page shows the chat."""
+    mine = services()
+    with mine.database.reading() as session:
+        here = visit(session, token, mine)
+        is_shown = here.read(session, mine).is_full
+        found = picture_in(session, picture_id, here.delivery_id) if is_shown else None
+    return picture_answer(found, picture_id)
 
 
 @blueprint.get("/map.js")

@@ -5,9 +5,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from messaging.chat_pictures import NO_WORDS, add_picture, pictures_of
 from messaging.conversations import Origin, Voice, mark_seen, say
 from messaging.errors import MessagingError
 from messaging.ratings import rate
+from portal.chat_uploads import uploaded_photo
 from portal.guards import limiter
 from portal.htmx import htmx
 from portal.i18n import tongue
@@ -19,8 +21,13 @@ from portal.services import services
 from tracking.deliveries import Delivery
 from tracking.facts import chat_changed, delivery_changed, inbox_changed, publish, route_changed
 from tracking.ids import new_id
+from tracking.pictures import BadPicture
 
 COMMENT_LENGTH = 1000  # characters, as a chat line
+
+
+class RefusedPhoto(MessagingError):
+    """The photo of a line was no photo we take."""
 
 
 @blueprint.post("/t/<token>/messages")
@@ -30,20 +37,30 @@ def write(token: str) -> ResponseReturnValue:
     mine = services()
     body = request.form.get("quick") or request.form.get("body", "")
     refusal = ""
+    with mine.database.reading() as session:
+        visit(session, token, mine)  # a stranger's file is not even read
+    try:
+        photo = uploaded_photo(request)
+    except BadPicture as error:
+        photo, refusal = None, str(error)
     with mine.database.writing() as session:
         here = visit(session, token, mine)
         try:
-            say(
+            if refusal:
+                raise RefusedPhoto(refusal)
+            line = say(
                 session,
                 delivery_id=here.delivery_id,
                 voice=Voice.RECIPIENT,
                 origin=Origin.PAGE,
                 actor_id=here.link_id,
-                body=body,
+                body=body if body.strip() or photo is None else NO_WORDS,
                 now=here.now,
                 request_id=request.form.get("request_id") or None,
                 contact=mine.settings.support_phone or mine.settings.support_email,
             )
+            if photo is not None and not pictures_of(session, [line]):
+                add_picture(session, line, photo, files=mine.files, now=here.now, ids=new_id)
         except MessagingError as error:
             refusal = str(error)
         session.flush()

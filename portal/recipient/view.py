@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.conversations import Thread, Voice, thread
+from messaging.quick_replies import Audience, quick_replies
 from messaging.ratings import Rating
 from portal.i18n import Tongue, tongue
 from portal.recipient.away import Away, read_away
@@ -119,8 +120,11 @@ def read_view(
         session, delivery_id, audience=Voice.RECIPIENT, now=now, contact=contact, driver_is_moving=seen.is_driving
     )
     proofs = _proofs(session, delivery)
-    away = read_away(session, delivery, phase_of(delivery, now), locale or delivery.locale, now)
-    return _view(delivery, speak, seen, talk, proofs, session.get(Rating, delivery_id), away, contact, now, locale)
+    phase, reads = phase_of(delivery, now), locale or delivery.locale
+    away = read_away(session, delivery, phase, reads, now)
+    taps = _quick_replies(session, phase, reads)
+    rating = session.get(Rating, delivery_id)
+    return _view(delivery, speak, seen, talk, proofs, rating, away, taps, contact, now, locale)
 
 
 def _view(
@@ -131,6 +135,7 @@ def _view(
     proofs: list[Proof],
     rating: Rating | None,
     away: Away,
+    taps: tuple[str, ...],
     contact: str,
     now: datetime,
     locale: str | None,
@@ -157,7 +162,7 @@ def _view(
         lines=lines,
         chat_sentence=state_sentence(talk.state, _driver_name(delivery), contact, speak),
         chat_is_open=talk.state.is_open,
-        quick_replies=_quick_replies(phase, speak),
+        quick_replies=taps,
         unseen=talk.unseen,
         items=delivery.items if is_full else "",
         goods_title=_goods_title(phase, speak),
@@ -217,10 +222,17 @@ def _driver_name(delivery: Delivery) -> str:
     return name.split()[0] if name.strip() else ""
 
 
-def _quick_replies(phase: Phase, speak: Tongue) -> tuple[str, ...]:
-    say = speak.say
-    if phase in {Phase.NEXT, Phase.NOW, Phase.ARRIVED}:
-        return (say("I'm coming to the door"), say("Please ring the bell"), say("Please leave it at the door"))
-    if phase in {Phase.ON_THE_WAY, Phase.TODAY}:
-        return (say("Please ring the bell"), say("Please leave it at the door"), say("Please call me on arrival"))
-    return ()
+def _quick_replies(session: Session, phase: Phase, locale: str) -> tuple[str, ...]:
+    """Return what can be tapped, as staff wrote it, in the reader's language."""
+    if phase not in _TAPS:
+        return ()
+    return tuple(reply.text(locale) for reply in quick_replies(session, _TAPS[phase]))
+
+
+_TAPS = {
+    Phase.NEXT: Audience.RECIPIENT_NEAR,
+    Phase.NOW: Audience.RECIPIENT_NEAR,
+    Phase.ARRIVED: Audience.RECIPIENT_NEAR,
+    Phase.ON_THE_WAY: Audience.RECIPIENT,
+    Phase.TODAY: Audience.RECIPIENT,
+}

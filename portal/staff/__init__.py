@@ -1,6 +1,8 @@
 """The staff pages: one module a page, all on one blueprint. Importing this package registers every view."""
 
 from portal.staff import cases as cases
+from portal.staff import chat_pictures as chat_pictures
+from portal.staff import chat_settings as chat_settings
 from portal.staff import conversation as conversation
 from portal.staff import conversation_acts as conversation_acts
 from portal.staff import deliveries as deliveries

@@ -185,6 +185,7 @@ PLACES = (
     Place("staff.tasks", "Tasks", "tasks", Role.AGENT, "tasks"),
     Place("staff.import_page", "Import", "import", Role.DISPATCHER),
     Place("staff.messages", "Messages", "messages", Role.AGENT),
+    Place("staff.chat_settings", "Chat", "taps", Role.DISPATCHER),
     Place("staff.ways_out", "Ways out", "ways", Role.DISPATCHER),
     Place("staff.people", "People", "people", Role.ADMIN),
 )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from messaging.canned_answers import Offer, offers
 from messaging.chat_lines import Origin, Voice, first_name
+from messaging.chat_pictures import Shown
 from messaging.threads import Thread, thread
 from portal import accounts, presence
 from portal.services import services
@@ -36,6 +37,7 @@ class LineView:
     assumed: str
     can_move: bool
     is_fresh: bool
+    pictures: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ def _lines(found: Thread, names: dict[str, str], zone: str, fresh_ids: frozenset
                 assumed=line.assumed,
                 can_move=line.voice is Voice.RECIPIENT and line.origin in {Origin.SMS, Origin.EMAIL},
                 is_fresh=line.id in fresh_ids,
+                pictures=line.pictures,
             )
         )
     return tuple(shown)

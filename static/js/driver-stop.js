@@ -102,6 +102,10 @@
       if (answer.ok) {
         showChat(section, html);
         if (event.submitter?.name !== "quick") form.elements.body.value = "";
+        if (form.elements.photo?.value) {
+          form.elements.photo.value = "";
+          onPhoto(form.elements.photo);
+        }
         form.elements.request_id.value = crypto.randomUUID().replaceAll("-", "");
         failed.hidden = true;
       } else {

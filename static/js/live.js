@@ -30,6 +30,7 @@
     const parsed = new DOMParser().parseFromString(html, "text/html");
     for (const fragment of [...parsed.body.children]) {
       const target = fragment.id && document.getElementById(fragment.id);
+      document.dispatchEvent(new CustomEvent("portal:fragment", { detail: fragment }));
       if (!target || target.isEqualNode(fragment)) continue;
       await htmx.swap({ text: fragment.outerHTML, sourceElement: target, target, swap: "outerMorph" });
     }

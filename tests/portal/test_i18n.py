@@ -28,7 +28,7 @@ def said_by_the_code() -> set[str]:
     for folder, methods, keywords in places:
         for _, _, message, _, _ in extract_from_dir(folder, methods, keywords=keywords):
             found.add(message if isinstance(message, str) else message[0])
-    lists = (words.RECEIVERS, words.NOT_LOADED_REASONS, words.QUICK_REPLIES, STATE_SENTENCES.values())
+    lists = (words.RECEIVERS, words.NOT_LOADED_REASONS, STATE_SENTENCES.values())
     return found.union(words.FAILURE_LABELS.values(), words.SAID.values(), *lists)
 
 

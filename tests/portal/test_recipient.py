@@ -353,6 +353,7 @@ def test_the_token_is_nowhere_but_in_the_pages_own_addresses(client: FlaskClient
         "data-live",
         "data-poll",
         "data-poll-place",
+        "data-pictures",
         "data-seen",
     }
 
