@@ -23,6 +23,10 @@ chaos: .venv/installed
 	$(BIN)/python -m bench.chaos --database sqlite $(ARGS)
 	$(BIN)/python -m bench.chaos --database postgres $(ARGS)
 
+# Five thousand texts due at once, at ten segments a second of a clock that runs twenty times as fast: about two minutes.
+burst: .venv/installed
+	BURST_TEXTS=5000 $(BIN)/pytest -n 0 -q -s tests/messaging/test_morning_burst.py
+
 # ETA against recorded runs, cross-validated by vehicle: make bench-eta RUNS=runs.jsonl [ARGS=--taps]
 bench-eta: .venv/installed
 	@test -n "$(RUNS)" || { echo "Say which runs: make bench-eta RUNS=runs.jsonl"; exit 2; }
@@ -38,6 +42,12 @@ bench-arrivals: .venv/installed
 .PHONY: bench-recovery
 bench-recovery: .venv/installed $(VENDOR)/installed tools
 	@$(BIN)/python -m bench.bench_recovery $(ARGS)
+
+# Every byte that links can fetch on a played day, judged by an independent oracle: three whole routes, 45 deliveries.
+.PHONY: privacy
+privacy: .venv/installed
+	PRIVACY_ROUTES=3 PRIVACY_STOPS=15 PRIVACY_TICKS=100000 PRIVACY_SHARE=0.05 PRIVACY_STEP=1 \
+		$(BIN)/pytest -q -s -n0 tests/portal/test_privacy.py -k no_link_gives $(ARGS)
 
 # Fixes a second against redis-benchmark of Debian's redis-tools; wrk makes the load. Both are installed if they are not.
 .PHONY: bench-ingest

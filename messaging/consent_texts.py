@@ -47,6 +47,7 @@ def _opt_out(
     is_phrase = word is ConsentWord.STOP_PHRASE
     by_carrier = inbound.opt_out_type != "" or words_of(inbound.body) in TWILIO_STOP
     source = "provider" if inbound.opt_out_type else ("sms_phrase" if is_phrase else "sms_word")
+    was_out = _is_out(reading)
     _note(reading, ConsentAction.OPT_OUT, source)
     _replan(reading, candidates)
     opened = [one for one in candidates if one.is_open]
@@ -61,15 +62,16 @@ def _opt_out(
         reason = f'"{inbound.body[:WORDING_LENGTH]}" opted out of texts, but may have meant to cancel the delivery.'
         _task(reading, "maybe-cancel", TaskKind.MAYBE_CANCEL, reason, opened[0].delivery_id)
     reading.settle(ReadAs.OPT_OUT, delivery_id)
-    if reading.context.opt_out_replies == "ours" or not by_carrier:
-        reading.reply("opted_out", locale, is_opt_out_confirmation=True)
+    if not was_out and (reading.context.opt_out_replies == "ours" or not by_carrier):
+        reading.reply("opted_out", locale, is_opt_out_confirmation=True)  # once: who is out gets nothing more
 
 
 def _opt_in(reading: Reading, candidates: list[Candidate], locale: str) -> None:
+    was_out = _is_out(reading)
     _note(reading, ConsentAction.OPT_IN, "provider" if reading.inbound.opt_out_type else "sms_word")
     _replan(reading, candidates)
     reading.settle(ReadAs.OPT_IN)
-    if reading.context.opt_out_replies == "ours":
+    if was_out and reading.context.opt_out_replies == "ours":
         reading.reply("opted_in", locale)
 
 

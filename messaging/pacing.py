@@ -16,16 +16,29 @@ LEAST_BURST = 10.0  # segments
 DEBT_S = 3.0  # how far urgent texts may overdraw
 _FORGET_S = 600
 
+# Told "too much", we send at so much less of the rate, and take so much of it back each second (our choice).
+LESS, LEAST, REGAIN_A_SECOND = 0.7, 0.2, 0.01
+AT_ONCE_S = 1.0  # several refusals within it are one
+
 _SCRIPT = """
 local rate, size, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local taken, floor = tonumber(ARGV[4]), tonumber(ARGV[5])
-local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local taken, floor, stop_s = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
+local held = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'share', 'shrunk')
 local tokens, at = tonumber(held[1]) or size, tonumber(held[2]) or now
-if now > at then tokens = math.min(size, tokens + (now - at) * rate)
+local share, shrunk = tonumber(held[3]) or 1, tonumber(held[4])
+if now > at then
+  share = math.min(1, share + (now - at) * tonumber(ARGV[8]))
+  tokens = math.min(size, tokens + (now - at) * rate * share)
 elseif now > at - 60 then now = at end
 if taken ~= 0 then tokens = math.max(tokens - taken, floor) end
-if ARGV[7] ~= '' then tokens = math.min(tokens, tonumber(ARGV[7])) end
-redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))
+if stop_s > 0 then
+  if not shrunk or now > shrunk + tonumber(ARGV[9]) or now < shrunk then
+    share, shrunk = math.max(tonumber(ARGV[11]), share * tonumber(ARGV[10])), now
+  end
+  tokens = math.max(math.min(tokens, -rate * (share + stop_s * tonumber(ARGV[8])) * stop_s), floor)
+end
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now), 'share', tostring(share))
+if shrunk then redis.call('HSET', KEYS[1], 'shrunk', tostring(shrunk)) end
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 return tostring(tokens)
 """
@@ -50,14 +63,18 @@ class Bucket:
         self._change(elapsed, float(segments))
 
     def stop_for(self, elapsed: float, seconds: float) -> None:
-        """Let nothing out for so long: the provider said that it was too much. Said several times, it counts once."""
-        self._change(elapsed, 0.0, at_most=-self.rate * max(seconds, DEBT_S))
+        """Let nothing out for so long, and less of the rate for a while: the provider said that it was too much.
 
-    def _change(self, elapsed: float, taken: float, at_most: float | None = None) -> float:
+        Said several times at once, it counts once.
+        """
+        self._change(elapsed, 0.0, stop_s=max(seconds, DEBT_S))
+
+    def _change(self, elapsed: float, taken: float, stop_s: float = 0.0) -> float:
         floor = -self.rate * 60.0  # a minute's pause is the longest
+        how = (REGAIN_A_SECOND, AT_ONCE_S, LESS, LEAST)
         try:
-            numbers = (self.rate, self.size, repr(elapsed), taken, floor, _FORGET_S, "" if at_most is None else at_most)
-            left = self._redis.eval(_SCRIPT, 1, self._key, *numbers)
+            told = (self.rate, self.size, repr(elapsed), taken, floor, _FORGET_S, stop_s, *how)
+            left = self._redis.eval(_SCRIPT, 1, self._key, *told)
         except RedisError as error:
             log.warning("pace not kept", error=type(error).__name__)
             return self.size

@@ -30,6 +30,18 @@ def test_stop_is_confirmed_by_us_when_we_are_told_to(session: Session) -> None:
     assert confirmation.context["confirms_opt_out"] is True
 
 
+def test_who_says_stop_again_is_answered_no_more(session: Session) -> None:
+    out(session)
+    for word in ("STOP", "stop!", "STOPALL"):
+        told(session, word, opt_out_replies="ours")
+    assert len(replies(session)) == 1
+    for _ in range(2):
+        told(session, "START", opt_out_replies="ours")
+    assert len(replies(session)) == 2
+    told(session, "STOP", opt_out_replies="ours")
+    assert len(replies(session)) == 3
+
+
 def test_a_word_the_carrier_does_not_know_is_confirmed_by_us(session: Session) -> None:
     out(session)
     told(session, "stop please")
