@@ -43,9 +43,10 @@ from tracking.ids import new_id
 
 TIMES = {"PORTAL_SEND_TIMEOUT_S": "2", "PORTAL_LEASE_S": f"{LEASE_S:.0f}", "PORTAL_SETTLE_S": "3"}
 SETTLED_S = 15.0  # lease, settle time and a little: what would still come a second time comes within it
+PATIENCE_S = 4.0
 KILLS_A_PAUSE = 6  # besides the pauses that come by chance
 FEWEST_PAUSES = 10  # longer than the lease, in a run of full size
-LONGEST_S = 400.0
+LONGEST_S = 560.0
 LONGEST_RECOVERY_S = 60.0
 FLUSHES = 3
 # What the stand-ins do wrong (reference/messaging.md 6.3, and the mail server with it).
@@ -112,13 +113,21 @@ class Run:
             while monotonic_s() < next_at:
                 self.havoc.tend()
                 time.sleep(0.02)
-            while self.havoc.strike() is None and monotonic_s() < self.deadline:
-                self.havoc.tend()
-                time.sleep(0.02)
+            self._hit()
             if self.havoc.kills % KILLS_A_PAUSE == 0:
                 self.havoc.pause()
             if not flushed and self.havoc.kills > (first + until) // 2:
                 flushed = self.havoc.flush()
+
+    def _hit(self) -> None:
+        """Strike one thing; when it is not there yet, wait for it a while, then choose another."""
+        while monotonic_s() < self.deadline:
+            chosen, until = self.havoc.choose(), monotonic_s() + PATIENCE_S
+            while monotonic_s() < until:
+                if self.havoc.strike(chosen):
+                    return
+                self.havoc.tend()
+                time.sleep(0.02)
 
     def _wait_for(self, wave: Wave) -> None:
         limit = monotonic_s() + 2 * LONGEST_RECOVERY_S  # late is told apart from lost

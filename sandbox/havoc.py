@@ -66,9 +66,12 @@ class Havoc:
         """How often something was killed with SIGKILL."""
         return sum(count for name, count in self.struck.items() if name not in {"pause", "flush", "clock"})
 
-    def strike(self) -> str | None:
-        """Do one thing and return its name; None when what was chosen is not there just now."""
-        name = self._rng.choices(list(self._weights), weights=list(self._weights.values()))[0]
+    def choose(self) -> str:
+        """Return what is struck next."""
+        return self._rng.choices(list(self._weights), weights=list(self._weights.values()))[0]
+
+    def strike(self, name: str) -> bool:
+        """Strike what was chosen; False when it is not there just now."""
         blows: dict[str, Callable[[], bool]] = {
             "pause": self.pause,
             "supervisor": self.kill_supervisor,
@@ -80,10 +83,8 @@ class Havoc:
         }
         blow = blows.get(name)
         has_struck = self.kill_part(name) if blow is None else blow()
-        if not has_struck:
-            return None
-        self.struck[name] += 1
-        return name
+        self.struck[name] += has_struck
+        return has_struck
 
     def tend(self) -> None:
         """Wake those whose pause is over; start again what ended by itself, as an operator's systemd does."""

@@ -5,8 +5,9 @@ import base64
 from collections.abc import AsyncIterator, Sequence
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from aiohttp import (
     ClientConnectorError,
@@ -21,12 +22,14 @@ from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioS
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
+from yarl import URL
 
 from messaging.channels.base import LATE, CannotLook, Handed, Listed, OutcomeUnknown, Outgoing, Refused
 from messaging.notifications import NotificationStatus
 from messaging.receipts import Word
 
 NAME = "twilio"
+FORM = "application/x-www-form-urlencoded"
 REAL_URL = "https://api.twilio.com"
 LONGEST_VALIDITY_S = 36_000  # Twilio's limits for ValidityPeriod: 1 to 36,000 s
 CLOCK_SKEW = timedelta(seconds=120)  # between our machine and theirs, when looking for what was taken
@@ -104,6 +107,7 @@ class BoundHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio sh
 
     def __init__(self, base_url: str, send_timeout_s: float, most_at_once: int = 100) -> None:
         self._base = urlsplit(base_url)
+        self._known: dict[str, URL] = {}
         timeout = ClientTimeout(total=send_timeout_s, connect=min(CONNECT_TIMEOUT_S, send_timeout_s))
         # A kept connection that the other side has dropped would make an outcome unknown: keep them briefly.
         connector = TCPConnector(limit=most_at_once, keepalive_timeout=4)
@@ -126,12 +130,14 @@ class BoundHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio sh
 
         What HTTP's status alone decides is decided here: ``Refused`` for 429, ``OutcomeUnknown`` for 408 and 5xx.
         """
-        target = self._bound(url)
         sent = dict(headers or {})
         if auth is not None:
-            sent["Authorization"] = "Basic " + base64.b64encode(f"{auth[0]}:{auth[1]}".encode()).decode()
+            sent["Authorization"] = _login(*auth)
+        form = None if data is None else urlencode(_present(data)).encode()
+        if form is not None:
+            sent["Content-Type"] = FORM
         async with self.session.request(
-            method.upper(), target, params=_present(params), data=_present(data), headers=sent, allow_redirects=False
+            method.upper(), self._bound(url), params=_present(params), data=form, headers=sent, allow_redirects=False
         ) as response:
             text = await response.text()
         if response.status == 429:
@@ -146,12 +152,23 @@ class BoundHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio sh
             raise OutcomeUnknown(f"HTTP {response.status}")
         return Response(response.status, text, response.headers)
 
-    def _bound(self, url: str) -> str:
+    def _bound(self, url: str) -> URL:
         """Return ``url`` on the configured host; raises ``WrongHost`` for one that is neither Twilio's nor ours."""
+        known = self._known.get(url)
+        if known is not None:
+            return known
         asked = urlsplit(url)
         if asked.scheme + "://" + asked.netloc not in {REAL_URL, f"{self._base.scheme}://{self._base.netloc}"}:
             raise WrongHost(f"{asked.netloc} is not the configured host")
-        return asked._replace(scheme=self._base.scheme, netloc=self._base.netloc).geturl()
+        target = URL(asked._replace(scheme=self._base.scheme, netloc=self._base.netloc).geturl())
+        if url.endswith("/Messages.json"):  # the one that every create has
+            self._known[url] = target
+        return target
+
+
+@lru_cache(maxsize=4)
+def _login(name: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 def _seconds(text: str | None) -> float | None:
@@ -159,8 +176,8 @@ def _seconds(text: str | None) -> float | None:
     return float(text) if text is not None and text.isdigit() else None
 
 
-def _present(values: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if values is None else {name: value for name, value in values.items() if value is not None}
+def _present(values: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (values or {}).items() if value is not None}
 
 
 class TwilioSms:

@@ -364,7 +364,7 @@ def test_the_laws_hold_in_any_order_of_events(stage: Stage) -> None:
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
-            derandomize=GAMES < 1000,
+            derandomize="LIFE_CYCLES" not in os.environ,
             suppress_health_check=list(HealthCheck),
         ),
     )
