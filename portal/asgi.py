@@ -1,5 +1,6 @@
 """One ASGI application in two halves: streams and positions are asyncio, everything a person reads is Flask."""
 
+import gc
 import ipaddress
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -75,7 +76,7 @@ class PortalApp:
         """Take the caller's address from a proxy we trust, from nobody else, and drop headers that could forge one."""
         headers: list[tuple[bytes, bytes]] = [(name, value) for name, value in scope["headers"] if b"_" not in name]
         client = scope.get("client")
-        if client and self._is_trusted(client[0]):
+        if client and self._proxies and self._is_trusted(client[0]):
             told = dict(headers)
             if forwarded := told.get(b"x-forwarded-for"):
                 scope["client"] = (forwarded.decode("latin-1").split(",")[-1].strip(), 0)
@@ -97,6 +98,8 @@ class PortalApp:
             if message["type"] == "lifespan.startup":
                 for half in halves:
                     await half.startup()
+                gc.collect()
+                gc.freeze()  # what was imported stays: looking through it again and again would hold up the streams
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 for half in halves:

@@ -4,9 +4,11 @@ A stream needs none of what a server keeps for a request: parser, headers, scope
 costs a tenth of the memory (``make bench-live``), and the server does not wait for streams when it is told to stop.
 """
 
+import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from portal.live_viewers import Viewer
@@ -16,6 +18,14 @@ GIVER = "portal.giver"
 
 class GivingProtocol(HttpToolsProtocol):
     """``scope["extensions"][GIVER]`` is the connection's own protocol: see ``give_away``."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection. The addresses are what is known: asking the socket would give the interpreter away."""
+        self.connections.add(self)
+        self.transport, self.flow, self.scheme = transport, FlowControl(transport), "http"
+        peer = transport.get_extra_info("peername")
+        self.client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else None
+        self.server = (self.config.host, self.config.port)
 
     def on_message_begin(self) -> None:
         """Begin a request, and let the application know whose it is."""

@@ -12,23 +12,18 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
 from portal.live_links import Door, LinkBook
+from portal.live_rendering import Renderer
 from portal.live_rooms import Room, place_event
 from portal.live_viewers import Viewer, chunk, message
 from portal.services import Services
-from portal.topics import Snapshot, Topic
-from tracking.errors import NotFound
+from portal.topics import Topic
 from tracking.facts import Fact
 
 BEAT_S = 15  # DESIGN 7
 STREAMS_A_LINK = 3  # reference/messaging.md 5.4
 FRESH_S = 5.0  # a newcomer gets what was rendered within this, else it is rendered again (our choice)
-RENDER_THREADS = 4
 ROOMS_A_TURN = 16  # whose places are told before the loop looks for newer ones: 320 sends of 20 viewers each, 5 ms
-RETRY_S = 1.0  # after a record that could not be read
 CANCEL_AGAIN_S = 0.5
 PARTING_S = 2.0  # how long viewers may take to read their last word when the process stops
 # Viewers come back spread over this when a process stops: nobody alone waits long, thousands do not come at once.
@@ -39,20 +34,20 @@ CLOSED = chunk(message("closed", "gone"))
 FULL = chunk(message("full", "gone"))
 RENEW = chunk(message("1", "renew"))
 
-log = structlog.get_logger()
 TopicKinds = Mapping[str, Callable[[str, str], Topic]]
 
 
 class Hub:
-    """Rooms and viewers. Everything here runs on the loop but ``_read``."""
+    """Rooms and viewers. Everything here runs on the loop. ``touch`` has a room rendered soon."""
 
     def __init__(self, services: Services, kinds: TopicKinds) -> None:
         self._services = services
         self._kinds = kinds
         self.links = LinkBook(services)
         self.door = Door(self.links, self.in_thread)
-        self._pool: ThreadPoolExecutor | None = None  # renders
-        self._doors: ThreadPoolExecutor | None = None  # who may come and stay must not wait behind that
+        self._renderer = Renderer(services, self.spawn)
+        self.touch = self._renderer.touch
+        self._doors: ThreadPoolExecutor | None = None  # who may come and stay must not wait behind renderings
         self._rooms: dict[str, Room] = {}
         self._by_id: defaultdict[str, set[Room]] = defaultdict(set)
         self._listeners: set[Room] = set()
@@ -65,7 +60,6 @@ class Hub:
 
     def start(self) -> None:
         """Open for viewers."""
-        self._pool = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="live")
         self._doors = ThreadPoolExecutor(1, thread_name_prefix="door")
 
     async def stop(self) -> None:
@@ -80,9 +74,9 @@ class Hub:
             if not self.viewer_count:
                 break
             await asyncio.sleep(0.05)
-        for pool in (self._pool, self._doors):
-            if pool is not None:
-                pool.shutdown(wait=True, cancel_futures=True)
+        self._renderer.stop()
+        if self._doors is not None:
+            self._doors.shutdown(wait=True, cancel_futures=True)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` until it is done or the hub stops."""
@@ -103,6 +97,8 @@ class Hub:
         room = self._room(topic_name, locale)
         if room is None:
             return None
+        elapsed_s = self._services.clock.elapsed()
+        self._renderer.one_came(elapsed_s)
         self._count += 1
         viewer = Viewer(
             number=self._count, room=room, left=self.leave, link_id=link_id, login_id=login_id, ends_s=ends_s
@@ -116,8 +112,10 @@ class Hub:
             if len(mine) > STREAMS_A_LINK:
                 mine[0].hang_up(FULL)
                 del mine[0]
-        if self._services.clock.elapsed() - room.rendered_s <= FRESH_S and not room.is_dirty:
-            room.show(room.newest, room.begin(), room.rendered_s)
+        if room.is_busy:
+            pass  # the snapshot that is being made is theirs too; what changes meanwhile comes with a fact
+        elif elapsed_s - room.rendered_s <= FRESH_S:
+            room.welcome()
         else:
             self.touch(room)
         return viewer
@@ -235,37 +233,6 @@ class Hub:
             room.tell_place()
         if self._moved:
             asyncio.get_running_loop().call_soon(self._tell_places)
-
-    # Rendering
-
-    def touch(self, room: Room) -> None:
-        """Have the room rendered soon; many touches before that are one."""
-        room.is_dirty = True
-        if not room.is_busy:
-            room.is_busy = True
-            self.spawn(self._render(room))
-
-    async def _render(self, room: Room) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while room.is_dirty and room.viewers:
-                mark = room.begin()
-                try:
-                    snapshot = await loop.run_in_executor(self._pool, self._read, room.topic)
-                except NotFound:
-                    snapshot = Snapshot([], is_over=True)
-                except SQLAlchemyError as error:
-                    log.warning("room not rendered", topic=room.name.partition(":")[0], error=type(error).__name__)
-                    room.is_dirty = True
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                room.show(snapshot, mark, self._services.clock.elapsed())
-        finally:
-            room.is_busy = False
-
-    def _read(self, topic: Topic) -> Snapshot:
-        with self._services.database.reading() as session:
-            return topic.snapshot(session, self._services, self._services.clock.now())
 
     # Time and ends
 

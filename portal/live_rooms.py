@@ -19,7 +19,18 @@ def place_event(place: Any) -> bytes:
 class Room:
     """Renders nothing itself: the hub brings snapshots and facts, the room tells its viewers what is new to them."""
 
-    __slots__ = ("_place_facts", "is_busy", "is_dirty", "name", "newest", "rendered_s", "topic", "viewers", "waiting")
+    __slots__ = (
+        "_everything",
+        "_place_facts",
+        "is_busy",
+        "is_dirty",
+        "name",
+        "newest",
+        "rendered_s",
+        "topic",
+        "viewers",
+        "waiting",
+    )
 
     def __init__(self, name: str, topic: Topic) -> None:
         self.name = name
@@ -30,6 +41,7 @@ class Room:
         self.is_busy = False  # being rendered
         self.rendered_s = float("-inf")  # machine time
         self.newest = Snapshot([])
+        self._everything = b""  # of ``newest``, as the last newcomer got it
         self._place_facts = 0
 
     @property
@@ -55,11 +67,23 @@ class Room:
                 viewer.tell(event)
         if snapshot.place != before.place:
             self.tell_place()
-        if self.waiting:
-            self._welcome(snapshot)
+        self._everything = b""
+        self.welcome()
         if snapshot.is_over:
             for viewer in list(self.viewers):
                 viewer.hang_up(OVER)
+
+    def welcome(self) -> None:
+        """Tell those who wait all there is."""
+        newcomers = list(self.waiting)
+        self.waiting.clear()
+        if newcomers and not self._everything:
+            self._everything = chunk(message("\n".join(self.newest.fragments)))
+        place = place_event(self.newest.place) if newcomers and self.newest.has_place else b""
+        for viewer in newcomers:
+            viewer.tell(self._everything)
+            if place:
+                viewer.tell_place("", place)
 
     def move(self, place: dict[str, Any] | None) -> bool:
         """Keep a place that came with a fact, for ``tell_place``; True when the page has to be rendered anew for it."""
@@ -88,13 +112,3 @@ class Room:
     def _settled(self) -> Iterable[Viewer]:
         """Return who has had a snapshot: a copy, since a viewer may leave while it is told something."""
         return list(self.viewers - self.waiting if self.waiting else self.viewers)
-
-    def _welcome(self, snapshot: Snapshot) -> None:
-        newcomers = list(self.waiting)
-        self.waiting.clear()
-        everything = chunk(message("\n".join(snapshot.fragments)))
-        place = place_event(snapshot.place) if snapshot.has_place else b""
-        for viewer in newcomers:
-            viewer.tell(everything)
-            if place:
-                viewer.tell_place("", place)

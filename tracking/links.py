@@ -6,12 +6,12 @@ audience live in the row. Keys, limits and logs use the id, never the token (DES
 
 import functools
 import hashlib
-import hmac
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from itsdangerous import BadSignature, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
 from sqlalchemy import ForeignKey, Index, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -75,7 +75,6 @@ class LinkSigner:
             audience: Signer(list(keys), salt=f"{audience}-link.v1", digest_method=_BLAKE2B_128)
             for audience in Audience
         }
-        self._keys = list(keys)
 
     def token(self, link_id: str, audience: Audience) -> str:
         """Return the token for a link id: 34 characters, ``id.signature``."""
@@ -91,15 +90,11 @@ class LinkSigner:
             raise UnknownLink from None
         if len(link_id) != LINK_ID_LENGTH or any(letter not in BASE62 for letter in link_id):
             raise UnknownLink
-        if not any(hmac.compare_digest(spelling, token) for spelling in self._spellings(link_id, audience)):
+        # The last letter of the signature has bits to spare: of the spellings that mean the same, only ours counts.
+        signature = token.rpartition(".")[2]
+        if base64_encode(base64_decode(signature)).decode() != signature:
             raise UnknownLink
         return link_id
-
-    def _spellings(self, link_id: str, audience: Audience) -> list[str]:
-        return [
-            Signer(key, salt=f"{audience}-link.v1", digest_method=_BLAKE2B_128).sign(link_id).decode()
-            for key in self._keys
-        ]
 
 
 def live_link(session: Session, link_id: str, audience: Audience, now: datetime) -> Link:

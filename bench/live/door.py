@@ -1,0 +1,42 @@
+"""What nginx asks before it lets a viewer in (``auth_request``): Flask under uvicorn, with our own check of a link."""
+
+import os
+import sys
+from typing import Any
+
+import uvicorn
+from a2wsgi import WSGIMiddleware
+from flask import Flask, request
+
+from portal.services import build
+from portal.settings import read_settings
+from tracking.errors import TrackingError
+from tracking.links import Audience, live_link
+
+
+def make_app() -> Flask:
+    """Return an application that answers 204 to a link that may be used, 403 to others."""
+    mine = build(read_settings(os.environ))
+    app = Flask("door")
+
+    @app.get("/door")
+    def door() -> tuple[str, int]:
+        token = request.headers.get("X-Token", "")
+        try:
+            with mine.database.reading() as session:
+                live_link(session, mine.links.link_id(token, Audience.RECIPIENT), Audience.RECIPIENT, mine.clock.now())
+        except TrackingError:
+            return "", 403
+        return "", 204
+
+    @app.get("/hello")
+    def hello() -> str:
+        return "hello"
+
+    return app
+
+
+if __name__ == "__main__":
+    door: Any = make_app()
+    bridge: Any = WSGIMiddleware(door, workers=16)
+    uvicorn.run(bridge, port=int(sys.argv[1]), access_log=False, server_header=False, log_config=None)
