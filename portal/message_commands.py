@@ -1,10 +1,12 @@
 """The commands about messages: compare with the provider, take bounces, erase a person, let go what is old."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 from portal import logs
 from portal.bounce_command import take_piped_bounce
@@ -20,8 +22,8 @@ def add_message_commands(
 ) -> None:
     """Add the parsers. ``build`` makes the services of a command when it runs."""
 
-    def ready() -> Services:
-        logs.configure()
+    def ready(level: int = logging.WARNING) -> Services:
+        logs.configure(level)
         services = build()
         require_current(services.database)
         return services
@@ -35,7 +37,11 @@ def add_message_commands(
     bounce.add_argument("--sender", help="the envelope's sender, likewise; empty for a bounce")
     bounce.set_defaults(
         run=lambda options: take_piped_bounce(
-            ready, sys.stdin.buffer, recipient=options.recipient, sender=options.sender, environ=os.environ
+            partial(ready, logging.INFO),
+            sys.stdin.buffer,
+            recipient=options.recipient,
+            sender=options.sender,
+            environ=os.environ,
         )
     )
 

@@ -32,6 +32,7 @@ from messaging.reconciler import Reconciled, dirty_deliveries, reconcile
 from messaging.replanning import recheck_clocks, spread
 from messaging.sending import Sender, Sent, Timing
 from messaging.settling import Settled, Settler
+from messaging.unreached import anything_open, settle_by_themselves
 from messaging.wording import Company
 from portal.mms import twilio_media
 from portal.services import Services
@@ -87,11 +88,13 @@ class Workshop:
         try:
             self._recover()
             self._recheck_clocks()
+            self._settle_unreached()
             self._look_at_ways_out()
             self._wake_others()
             self._wake_for(self._plan())
         finally:
-            redis.delete(SWEEP_LOCK)
+            if redis.get(SWEEP_LOCK) == self._owner.encode():  # it may have run out, and be another's
+                redis.delete(SWEEP_LOCK)
 
     def reconcile(self) -> Reconciled:
         """Make the plans of dirty deliveries anew, and wake the senders of what is due now."""
@@ -237,6 +240,17 @@ class Workshop:
         with self._services.database.writing() as session:
             recheck_clocks(session, self._services.clock.now())
         self._has_checked_clocks = True
+
+    def _settle_unreached(self) -> None:
+        """Take off staff's list who is known to know by now."""
+        mine = self._services
+        with mine.database.reading() as session:
+            if not anything_open(session):
+                return
+        with mine.database.writing() as session:
+            settled = settle_by_themselves(session, now=mine.clock.now(), ids=new_id, pepper=self._pepper)
+        if settled:
+            publish(mine.redis, [inbox_changed()])
 
     def _expire(self, session: Session, row: Notification) -> None:
         now = self._services.clock.now()

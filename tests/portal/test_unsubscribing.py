@@ -54,8 +54,24 @@ def test_the_button_ends_mail(client: FlaskClient, services: Services, delivery:
 def test_a_mail_program_may_post_from_anywhere(client: FlaskClient, services: Services, token: str) -> None:
     headers = {"Origin": "https://mail.example", "Sec-Fetch-Site": "cross-site"}
     answer = client.post(f"/u/{token}", data={"List-Unsubscribe": "One-Click"}, headers=headers)
-    assert answer.status_code == 200
+    assert answer.status_code == 200  # no redirect: RFC 8058 3.1
+    assert "Set-Cookie" not in answer.headers
     assert has_ended(services)
+
+
+def test_ending_mail_ends_no_texts_and_says_by_whose_link(
+    client: FlaskClient, services: Services, delivery: Delivery, token: str
+) -> None:
+    client.post(f"/u/{token}", data={"List-Unsubscribe": "One-Click"})
+    with services.database.reading() as session:
+        (event,) = session.scalars(select(ConsentEvent)).all()
+    assert (event.channel, event.scope, event.source, event.evidence) == (
+        Channel.EMAIL,
+        "all",
+        "email_one_click",
+        token[:11],
+    )
+    assert event.contact_hash == contact_hash("anna@example.net", pepper_of(services.settings.secret_keys))
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
