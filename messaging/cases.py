@@ -1,7 +1,7 @@
 """Cases: a bad rating, with the facts beside it, an owner and a deadline; and tasks: what staff must do by hand."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ from tracking.storage import Base, words
 
 DEADLINE_H = 4  # business hours; our choice, an answer the same day
 WORST_GOOD_SCORE = 3  # a score below opens a case (DESIGN 2)
+AGAIN_WITHIN = timedelta(days=14)  # how long an answer to "how is it now?" counts; as long as a first rating
 
 
 class CaseStatus(StrEnum):
@@ -102,11 +103,13 @@ def open_case(
     zone: str,
     now: datetime,
     ids: Callable[[], str],
+    owner_id: str | None = None,
 ) -> str:
     """Open the case of a delivery, due in 4 business hours of its zone, and return its id.
 
-    A delivery has one case: when there is one, its score and words become the new ones, and a closed one that gets a
-    low score again is opened again with a new deadline.
+    ``owner_id`` is who of staff gets it, if somebody does at once. A delivery has one case: when there is one, its
+    score and words become the new ones, and a closed one that gets a low score again is opened again with a new
+    deadline.
     """
     deadline = business_deadline(now, zone=zone, hours=DEADLINE_H)
     case_id = ids()
@@ -119,6 +122,7 @@ def open_case(
         score=score,
         comment=comment,
         facts=facts,
+        owner_id=owner_id,
         opened_at=now,
         deadline_at=deadline,
         resolution="",
@@ -145,6 +149,26 @@ def cases(session: Session, status: CaseStatus | None = CaseStatus.OPEN, limit: 
         statement = statement.where(Case.status == status)
     order = Case.closed_at.desc() if status is CaseStatus.CLOSED else Case.deadline_at
     return list(session.scalars(statement.order_by(order, Case.id)))
+
+
+def awaits_again(case: Case | None, now: datetime) -> bool:
+    """True while a rating of this delivery is the answer to "how is it now?"."""
+    return (
+        case is not None
+        and case.status is CaseStatus.CLOSED
+        and case.again_asked_at is not None
+        and case.again_at is None
+        and now - case.again_asked_at <= AGAIN_WITHIN
+    )
+
+
+def rate_again(session: Session, case: Case, *, score: int, comment: str, zone: str, now: datetime) -> None:
+    """Note how they rate it now; the first rating stays what it was. A low one opens the case again."""
+    case.again_score, case.again_comment, case.again_at = score, comment, now
+    if score < WORST_GOOD_SCORE:
+        case.status, case.closed_at = CaseStatus.OPEN, None
+        case.deadline_at = business_deadline(now, zone=zone, hours=DEADLINE_H)
+    session.flush()
 
 
 def assign_case(session: Session, case_id: str, staff_id: str | None) -> bool:

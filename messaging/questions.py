@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from messaging.cases import awaits_again, case_of
 from messaging.hours import QUESTION_HOURS
 from messaging.inbound_texts import Question, QuestionKind
 from messaging.kinds import Channel, Kind
@@ -90,14 +91,16 @@ def rating_asked_of(session: Session, address: str, now: datetime) -> str | None
     """Return the delivery that this number was last asked to rate, while an answer counts; None when there is none.
 
     What asked is the record of what went out: a ``rating_request``, or a ``delivered`` within the hours in which it
-    carries the question; a ``Question`` row counts as well. A rating that was given a day ago closes it.
+    carries the question; a ``Question`` row counts as well. A rating that was given a day ago closes it, unless we
+    asked how it is now that the complaint is settled.
     """
     asked = [found for found in (_by_text(session, address, now), _by_question(session, address, now)) if found]
     if not asked:
         return None
     _, delivery_id = max(asked)
     rating = rating_of(session, delivery_id)
-    if rating is not None and now - rating.first_at > CHANGE_WITHIN:
+    is_settled = awaits_again(case_of(session, delivery_id), now)
+    if rating is not None and now - rating.first_at > CHANGE_WITHIN and not is_settled:
         return None
     return delivery_id
 

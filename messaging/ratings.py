@@ -9,7 +9,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from messaging.case_facts import case_facts
-from messaging.cases import WORST_GOOD_SCORE, case_of, open_case
+from messaging.cases import WORST_GOOD_SCORE, awaits_again, case_of, open_case, rate_again
+from messaging.chat_lines import Conversation
 from messaging.errors import MessagingError
 from messaging.fairness import Lateness, ScoreCause, cause_of
 from messaging.inserts import insert_once
@@ -99,13 +100,19 @@ def rate(
 ) -> Rated:
     """Take a rating; the latest within 24 hours of the first counts, every word is kept. A score up to 2 opens a case.
 
-    A repeat of the same score without words keeps the words said before. Raises ``NotFound``, and ``CannotRate`` for
+    A repeat of the same score without words keeps the words said before. Once a case was settled and we asked how it is
+    now, the rating is the answer to that and the first one stays. Raises ``NotFound``, and ``CannotRate`` for
     a score out of range, a delivery that has not been delivered, and one rated or delivered too long ago.
     """
     if not 1 <= score <= 5:
         raise CannotRate("Please choose from 1 to 5.")
     delivery = load(session, delivery_id)
     said = comment.strip()[:MAX_COMMENT_LENGTH]
+    settled = case_of(session, delivery_id)
+    if settled is not None and awaits_again(settled, now):
+        rate_again(session, settled, score=score, comment=said, zone=delivery.zone, now=now)
+        session.add(RatingWord(delivery_id=delivery_id, score=score, comment=said, source=source, at=now))
+        return Rated(score, said, False, settled.id)
     _require_rateable(delivery, now)
     cause, cause_min = cause_of(score, _times(delivery))
     given = {"score": score, "comment": said, "source": source, "at": now, "cause": cause, "cause_min": cause_min}
@@ -160,6 +167,12 @@ def _replace(session: Session, delivery_id: str, given: dict[str, Any]) -> str:
     return rating.comment
 
 
+def _looks_after(session: Session, delivery_id: str) -> str | None:
+    """Return who of staff has this delivery's conversation: a case of it is theirs."""
+    talk = session.get(Conversation, delivery_id)
+    return (talk.taken_over_by or talk.assigned_to) if talk is not None else None
+
+
 def _case(
     session: Session, delivery: Delivery, score: int, said: str, now: datetime, ids: Callable[[], str]
 ) -> str | None:
@@ -173,6 +186,7 @@ def _case(
             zone=delivery.zone,
             now=now,
             ids=ids,
+            owner_id=_looks_after(session, delivery.id),
         )
     case = case_of(session, delivery.id)
     if case is None:

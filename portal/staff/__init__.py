@@ -1,5 +1,7 @@
 """The staff pages: one module a page, all on one blueprint. Importing this package registers every view."""
 
+from portal.staff import answers as answers
+from portal.staff import audit_page as audit_page
 from portal.staff import cases as cases
 from portal.staff import chat_pictures as chat_pictures
 from portal.staff import chat_settings as chat_settings
@@ -15,8 +17,10 @@ from portal.staff import login as login
 from portal.staff import message_rules as message_rules
 from portal.staff import messages as messages
 from portal.staff import people as people
+from portal.staff import ratings as ratings
 from portal.staff import routes as routes
 from portal.staff import second_step as second_step
+from portal.staff import task_acts as task_acts
 from portal.staff import tasks as tasks
 from portal.staff import today as today
 from portal.staff import ways_out as ways_out

@@ -72,3 +72,49 @@ def ring(percent: int | None, radius: float = 15.0) -> tuple[float, float]:
     """Return (drawn, whole) lengths of a ring's stroke for a percentage."""
     whole = 2 * math.pi * radius
     return round(whole * (percent or 0) / 100, 2), round(whole, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: where it stands, how high it is, and what is written at it. ``height`` 0 has no figure."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    middle: float
+    label: str
+    figure: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Percentages side by side, 0 to 100, in a field of ``width`` by ``height``; the columns stand on ``ground``."""
+
+    width: int
+    height: int
+    ground: float
+    grid: tuple[tuple[float, str], ...]
+    columns: tuple[Column, ...]
+
+
+_COLUMNS_WIDTH, _COLUMNS_HEIGHT = 640, 190
+_ABOVE, _BELOW, _AXIS = 22, 40, 34
+
+
+def columns(rows: Sequence[tuple[str, int | None, str]]) -> Columns:
+    """Draw (label, percent, number) as columns; one without a percentage keeps its place and is empty."""
+    ground = _COLUMNS_HEIGHT - _BELOW
+    tallest = ground - _ABOVE
+    step = (_COLUMNS_WIDTH - _AXIS) / max(1, len(rows))
+    width = min(44.0, step * 0.62)
+    drawn = []
+    for index, (label, percent, number) in enumerate(rows):
+        middle = _AXIS + step * (index + 0.5)
+        height = round(tallest * (percent or 0) / 100, 1)
+        figure = "" if percent is None else f"{percent} %"
+        x = round(middle - width / 2, 1)
+        drawn.append(Column(x, ground - height, round(width, 1), height, round(middle, 1), label, figure, number))
+    grid = tuple((round(ground - tallest * share / 100, 1), f"{share}") for share in (0, 50, 100))
+    return Columns(_COLUMNS_WIDTH, _COLUMNS_HEIGHT, ground, grid, tuple(drawn))

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.cases import Case, CaseStatus
-from messaging.notifications import Notification
+from messaging.kinds import Kind
+from messaging.notifications import TERMINAL, Notification, NotificationStatus
 from messaging.ratings import Rating
 from portal import accounts
 from portal.staff import words
@@ -22,6 +23,9 @@ from tracking.links import Audience, Link
 from tracking.proofs import Proof, ProofKind
 
 _WHO = {ActorKind.RECIPIENT: "the recipient", ActorKind.API: "the API", ActorKind.SYSTEM: "by itself"}
+# Lines of a chat and answers to a text are said again by writing again.
+_RESENDABLE = frozenset(Kind) - {Kind.CHAT, Kind.REPLY, Kind.DRIVER_LINK}
+_GONE_OUT = TERMINAL | {NotificationStatus.ACCEPTED, NotificationStatus.SENT, NotificationStatus.WITHDRAWN}
 _SOURCE = {"position": "seen by position", "tap": "tapped"}
 
 
@@ -41,6 +45,8 @@ class Event:
 class Notice:
     """One message that was, or will be, sent."""
 
+    id: str
+    can_resend: bool
     word: str
     channel: str
     status: Badge
@@ -113,6 +119,11 @@ class Facts:
     def live_link(self) -> LinkView | None:
         """The link that works now."""
         return next((link for link in self.links if link.badge.tone == "ok"), None)
+
+
+def can_resend(row: Notification) -> bool:
+    """True for a message about the delivery that has left the outbox, one way or the other."""
+    return row.kind in _RESENDABLE and row.status in _GONE_OUT
 
 
 def facts_of(session: Session, delivery: Delivery, now: datetime) -> Facts:
@@ -222,6 +233,8 @@ def _notices(session: Session, delivery: Delivery, now: datetime) -> tuple[Notic
     statement = select(Notification).where(Notification.delivery_id == delivery.id).order_by(Notification.due_at.desc())
     return tuple(
         Notice(
+            id=row.id,
+            can_resend=can_resend(row),
             word=words.KIND[row.kind],
             channel=words.CHANNEL[row.channel],
             status=words.NOTIFICATION[row.status],

@@ -183,11 +183,14 @@ PLACES = (
     Place("staff.fleet", "Fleet", "fleet", Role.AGENT),
     Place("staff.cases", "Cases", "cases", Role.AGENT, "cases"),
     Place("staff.tasks", "Tasks", "tasks", Role.AGENT, "tasks"),
+    Place("staff.ratings", "Ratings", "ratings", Role.AGENT),
     Place("staff.import_page", "Import", "import", Role.DISPATCHER),
     Place("staff.messages", "Messages", "messages", Role.AGENT),
     Place("staff.chat_settings", "Chat", "taps", Role.DISPATCHER),
     Place("staff.ways_out", "Ways out", "ways", Role.DISPATCHER),
+    Place("staff.answers", "Answers", "answers", Role.AGENT),
     Place("staff.people", "People", "people", Role.ADMIN),
+    Place("staff.audit_page", "Audit", "audit", Role.ADMIN),
 )
 
 

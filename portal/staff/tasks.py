@@ -24,6 +24,8 @@ from tracking.facts import inbox_changed, publish
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these (OWASP, CSV injection)
 
+_SETTLES = {TaskKind.UNMATCHED_INBOUND: "attach", TaskKind.OPT_OUT_REVIEW: "undo"}
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
@@ -44,6 +46,7 @@ class TaskRow:
     delivery_href: str
     talk_href: str
     wish: WishView | None = None
+    settles: str = ""  # what settles it with one click: attach, undo
 
 
 @blueprint.get("/tasks")
@@ -70,7 +73,7 @@ def tasks_csv() -> ResponseReturnValue:
     writer.writerow(("opened_at", "kind", "reference", "recipient", "phone", "email", "reason", "tried", "what_to_do"))
     for row in _rows():
         told = (row.opened_at, row.kind.word, row.reference, row.name, row.phone, row.email)
-        writer.writerow([_harmless(cell) for cell in (*told, row.reason, row.tried, row.what_to_do)])
+        writer.writerow([harmless(cell) for cell in (*told, row.reason, row.tried, row.what_to_do)])
     with mine.database.writing() as session:
         note_view(session, "export", "tasks", "open", mine.clock.now())
     headers = {"Content-Disposition": "attachment; filename=tasks.csv"}
@@ -145,10 +148,11 @@ def _row(
         delivery_href=f"/staff/deliveries/{delivery.id}" if delivery else "",
         talk_href=f"/staff/conversations/{delivery.id}" if delivery else "",
         wish=wishes.get(task.delivery_id or "") if task.kind is TaskKind.WISH else None,
+        settles=_SETTLES.get(task.kind, "") if inbound else "",
     )
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula. Phone numbers are kept as they are."""
     is_phone = cell.startswith("+") and cell[1:].isdigit()
     return f"'{cell}" if cell.startswith(_FORMULA) and not is_phone else cell
