@@ -83,7 +83,7 @@ def twilio_stub(latency_s: float) -> Iterator[str]:
 def smtp_sink() -> Iterator[int]:
     """Run Postfix's sink; yield its port."""
     port = free_port()
-    command = [_tool("smtp-sink"), "-u", pwd.getpwnam("nobody").pw_name, f"127.0.0.1:{port}", "1000"]
+    command = [tool("smtp-sink"), "-u", pwd.getpwnam("nobody").pw_name, f"127.0.0.1:{port}", "1000"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as sink:
         try:
             _wait_for(port)
@@ -99,7 +99,8 @@ def _wait_for(port: int) -> None:
         return
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
+    """Return the path of one of Postfix's tools; exits with a sentence where it is not here."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/lib/postfix/sbin")
     if found is None:
         sys.exit(f"{name} is not here: it comes with Debian's package postfix (tests/provide_mail_tools.sh)")
@@ -210,7 +211,7 @@ async def _mails(port: int, count: int) -> float:
 
 
 def _source(port: int, count: int, size: int) -> float:
-    command = [_tool("smtp-source"), "-d", "-s", str(CONNECTIONS), "-m", str(count), "-l", str(size)]
+    command = [tool("smtp-source"), "-d", "-s", str(CONNECTIONS), "-m", str(count), "-l", str(size)]
     began_s = perf_counter()
     subprocess.run([*command, "-f", "d@example.net", "-t", "r@example.org", f"127.0.0.1:{port}"], check=True)
     return count / (perf_counter() - began_s)

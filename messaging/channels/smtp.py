@@ -194,8 +194,8 @@ class SmtpMail:
 
 
 def _refusal(code: int) -> Refused:
-    """Return what an SMTP reply means: 5xx for good, but not 53x (our login) nor 500-504 (our words); 4xx for now."""
-    ours = 500 <= code <= 504 or 530 <= code <= 539
+    """Return what an SMTP reply means: 5xx for good, but not 53x (our login) nor 502-504 (our words); 4xx for now."""
+    ours = 502 <= code <= 504 or 530 <= code <= 539
     permanent = code >= 500 and not ours
     reason = "the mailbox does not take mail" if permanent else "the mail server asked us to wait"
     return Refused(str(code), reason, permanent=permanent, is_down=ours or code == CLOSING)
