@@ -91,7 +91,7 @@ class Ear:
 def read_fact(data: bytes) -> Any:
     """Return what was published, or None for what is no JSON object."""
     try:
-        told = json.loads(data)
+        told = json.loads(data.decode())
     except ValueError:
         return None
     return told if isinstance(told, dict) else None

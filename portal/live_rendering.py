@@ -63,7 +63,7 @@ class Renderer:
                     room.is_dirty = True
                     await asyncio.sleep(RETRY_S)
                     continue
-                room.show(snapshot, mark, self._services.clock.elapsed())
+                room.show(snapshot, mark, self._services.clock.elapsed(), self._services.clock.now())
         finally:
             room.is_busy = False
 

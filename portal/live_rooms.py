@@ -1,14 +1,18 @@
 """A room: everybody who watches the same topic in the same locale, and what they were shown last."""
 
 import json
+import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from portal.live_viewers import Viewer, chunk, message
 from portal.topics import Snapshot, Topic
 
 OVER = chunk(message("over", "gone"))
+AGED_S = 2.0  # ages in what newcomers get are at most so old
+
+_AGE = re.compile(r'datetime="([^"]+)" data-age="[^"]*"')
 
 
 def place_event(place: Any) -> bytes:
@@ -21,6 +25,7 @@ class Room:
 
     __slots__ = (
         "_everything",
+        "_everything_at",
         "_place_facts",
         "is_busy",
         "is_dirty",
@@ -42,6 +47,7 @@ class Room:
         self.rendered_s = float("-inf")  # machine time
         self.newest = Snapshot([])
         self._everything = b""  # of ``newest``, as the last newcomer got it
+        self._everything_at = datetime.min.replace(tzinfo=UTC)
         self._place_facts = 0
 
     @property
@@ -54,7 +60,7 @@ class Room:
         self.is_dirty = False
         return self._place_facts
 
-    def show(self, snapshot: Snapshot, mark: int, rendered_s: float) -> None:
+    def show(self, snapshot: Snapshot, mark: int, rendered_s: float, now: datetime) -> None:
         """Tell everybody what is new to them in ``snapshot``; those who wait get all of it."""
         before, self.newest, self.rendered_s = self.newest, snapshot, rendered_s
         if snapshot.place is not None and mark != self._place_facts:
@@ -68,17 +74,18 @@ class Room:
         if snapshot.place != before.place:
             self.tell_place()
         self._everything = b""
-        self.welcome()
+        self.welcome(now)
         if snapshot.is_over:
             for viewer in list(self.viewers):
                 viewer.hang_up(OVER)
 
-    def welcome(self) -> None:
-        """Tell those who wait all there is."""
+    def welcome(self, now: datetime) -> None:
+        """Tell those who wait all there is, with ages as they are ``now``."""
         newcomers = list(self.waiting)
         self.waiting.clear()
-        if newcomers and not self._everything:
-            self._everything = chunk(message("\n".join(self.newest.fragments)))
+        if newcomers and (not self._everything or (now - self._everything_at).total_seconds() > AGED_S):
+            self._everything = chunk(message(_aged("\n".join(self.newest.fragments), now)))
+            self._everything_at = now
         place = place_event(self.newest.place) if newcomers and self.newest.has_place else b""
         for viewer in newcomers:
             viewer.tell(self._everything)
@@ -112,3 +119,13 @@ class Room:
     def _settled(self) -> Iterable[Viewer]:
         """Return who has had a snapshot: a copy, since a viewer may leave while it is told something."""
         return list(self.viewers - self.waiting if self.waiting else self.viewers)
+
+
+def _aged(html: str, now: datetime) -> str:
+    """Return ``html`` with the ages of its times as they are ``now``; the page's script counts on from there."""
+
+    def aged(found: re.Match[str]) -> str:
+        age_s = max(0, int((now - datetime.fromisoformat(found[1])).total_seconds()))
+        return f'datetime="{found[1]}" data-age="{age_s}"'
+
+    return _AGE.sub(aged, html)

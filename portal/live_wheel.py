@@ -1,4 +1,4 @@
-"""What time alone does to streams: heartbeats, ages, and the ends of links, logins and tickets. One turn a second."""
+"""What time alone does to streams: heartbeats, ages, and the ends of links, logins and tickets."""
 
 import asyncio
 import os
@@ -10,20 +10,20 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import accounts
-from portal.live_hub import BEAT_S, CLOSED, RENEW, Hub
+from portal.live_hub import BEAT_S, BEATS_A_S, CLOSED, RENEW, Hub
 from portal.live_links import KEPT_S, MOST_AT_ONCE
 from portal.live_viewers import Viewer
 from portal.services import Services
 
 COUNTS = "portal:viewers"  # a hash: process -> "streams machine-seconds", for /metrics
-COUNT_EVERY_S = 5
+COUNT_EVERY = 5 * BEATS_A_S  # turns
 ROUNDS = int(KEPT_S) // BEAT_S  # a viewer's link and login are read anew at every so many of their beats
 
 log = structlog.get_logger()
 
 
 class Wheel:
-    """Turns for as long as the process lives. The record is read off the loop, a sixtieth of the viewers a turn."""
+    """Turns for as long as the process lives. The record is read off the loop, for everybody once a minute."""
 
     def __init__(self, services: Services, hub: Hub) -> None:
         self._services = services
@@ -32,19 +32,21 @@ class Wheel:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     async def run(self) -> None:
-        """Turn every second."""
+        """Turn some times a second."""
         while True:
-            await asyncio.sleep(1)
+            await asyncio.sleep(1 / BEATS_A_S)
             self._turn += 1
             viewers = self.see_to_time()
-            await self.recheck(
-                [one for one in viewers if one.number // BEAT_S % ROUNDS == self._turn // BEAT_S % ROUNDS]
-            )
-            if self._turn % COUNT_EVERY_S == 0:
+            await self.recheck([viewer for viewer in viewers if self._is_due(viewer)])
+            if self._turn % COUNT_EVERY == 0:
                 await self._hub.in_thread(self._tell_count, self._hub.viewer_count)
 
+    def _is_due(self, viewer: Viewer) -> bool:
+        """Tell whether this beat of the viewer's is the one in ``ROUNDS`` at which the record is asked."""
+        return viewer.number % ROUNDS == self._turn // (BEAT_S * BEATS_A_S) % ROUNDS
+
     def see_to_time(self) -> list[Viewer]:
-        """Render what time has changed, end tickets, and beat for a fifteenth of the viewers, which are returned."""
+        """Render what time has changed, end tickets, and beat for some viewers, which are returned."""
         now, elapsed_s = self._services.clock.now(), self._services.clock.elapsed()
         self._hub.touch_what_is_due(now)
         viewers = self._hub.on_beat(self._turn)
