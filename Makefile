@@ -18,10 +18,41 @@ test: .venv/installed $(VENDOR)/installed tools
 test-quick: .venv/installed
 	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not e2e"
 
-# Everything is killed while messages go out: about six minutes on each database. ARGS="--number 100 --kills 15" is short.
+# Everything is killed while messages go out: four to eight minutes on each database.
+# ARGS="--number 100 --kills 15" is short.
 chaos: .venv/installed
 	$(BIN)/python -m bench.chaos --database sqlite $(ARGS)
 	$(BIN)/python -m bench.chaos --database postgres $(ARGS)
+
+# The big proofs about messages, about an hour: the life cycle, every zone, every text's segments, webhooks, mail servers.
+.PHONY: prove-messaging prove-life-cycle prove-webhooks prove-mail crash-table bench-messaging
+prove-messaging: prove-webhooks prove-mail crash-table prove-life-cycle
+	ZONE_STEP=1 $(BIN)/pytest -q -n0 tests/messaging/test_schedule.py
+	SEGMENT_TEXTS=20000 $(BIN)/pytest -q -n0 tests/messaging/test_segments.py
+
+# Five thousand lives of messages, in any order of events: about forty minutes. ARGS go to pytest.
+prove-life-cycle: .venv/installed
+	LIFE_CYCLES=$${LIFE_CYCLES:-5000} $(BIN)/pytest -q -n0 tests/messaging/test_life_cycle.py $(ARGS)
+
+# 100,000 broken requests, 10,000 forgeries, 500 requests signed by npm's twilio: about five minutes.
+prove-webhooks: .venv/installed $(VENDOR)/installed
+	$(BIN)/python -m bench.webhooks $(ARGS)
+
+# The faults of a mail server, played by Postfix's smtp-sink, and one evening through a real Postfix. Needs root.
+prove-mail: .venv/installed
+	sh tests/provide_mail_tools.sh
+	$(BIN)/python -m bench.mail_faults
+	$(BIN)/python -m bench.mail_server
+
+# A sender killed at every point times every answer of its provider; writes docs/crash-points.md. About eight minutes.
+crash-table: .venv/installed
+	$(BIN)/python -m bench.crash_points --write docs/crash-points.md
+
+# How fast messages leave, as ratios to anchors of the same minute, and claims from a full outbox: about four minutes.
+bench-messaging: .venv/installed
+	sh tests/provide_mail_tools.sh
+	$(BIN)/python -m bench.bench_messaging $(ARGS)
+	$(BIN)/python -m bench.bench_claims
 
 # Five thousand texts due at once, at ten segments a second of a clock that runs twenty times as fast: about two minutes.
 burst: .venv/installed

@@ -70,8 +70,8 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    """Use as a context manager. Mail to ``NAME@example.org`` lands in that one of ``boxes``, to ``gone@`` it is taken and
-    comes back, to others it is refused. What comes back to ``@example.net`` lands in ``returned``.
+    """Use as a context manager. Mail to ``NAME@example.org`` lands in that one of ``boxes``; to ``gone@`` it is taken
+    and comes back; to others it is refused. What comes back to ``@example.net`` lands in ``returned``.
     """
 
     def __init__(self, folder: Path, boxes: Iterable[str]) -> None:
