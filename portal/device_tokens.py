@@ -1,4 +1,4 @@
-"""Which driver a device token speaks for: read from the record in a thread, remembered for a minute."""
+"""Which driver a device token speaks for: read from the record in a thread, remembered for a few seconds."""
 
 import asyncio
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from tracking.clocks import Clock
 from tracking.drivers import DeviceToken, live_device_token, token_hash
 from tracking.storage import Database
 
-REMEMBERED_S = 60.0  # machine time; a revoked token works at most this much longer
+REMEMBERED_S = 15.0  # machine time; a revoked token works at most this much longer
 UNKNOWN_REMEMBERED_S = 10.0  # a token that was just issued must not be refused for long
 MOST_REMEMBERED = 10_000
 MAX_TOKEN_LENGTH = 128

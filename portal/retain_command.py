@@ -1,6 +1,7 @@
 """``portal retain``: what is past its time, and let it go. The night does the same by itself."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
@@ -54,7 +55,8 @@ def report_retention(services: Services, *, is_sure: bool) -> int:
 
 def _positions(services: Services) -> int:
     with services.database.writing() as session:
-        return forget_old(session, services.clock.now())
+        kept = timedelta(days=services.settings.positions_days)
+        return forget_old(session, services.clock.now(), positions_kept=kept)
 
 
 def _sent_words(services: Services) -> int:

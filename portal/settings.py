@@ -53,6 +53,7 @@ class Settings:
     lease_s: float
     settle_s: float
     sweep_s: float
+    positions_days: float
     opt_out_replies: str
     price_per_segment: Decimal
     segments_per_second: float
@@ -88,6 +89,7 @@ DEFAULTS: dict[str, str] = {
     "PORTAL_LEASE_S": "30",
     "PORTAL_SETTLE_S": "600",
     "PORTAL_SWEEP_S": "5",
+    "PORTAL_POSITIONS_DAYS": "30",
     "PORTAL_OPT_OUT_REPLIES": "twilio",
     "PORTAL_PRICE_PER_SEGMENT": "0.0083",
     "PORTAL_SEGMENTS_PER_SECOND": "10",
@@ -180,6 +182,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lease_s=reader.number("PORTAL_LEASE_S"),
         settle_s=reader.number("PORTAL_SETTLE_S"),
         sweep_s=reader.number("PORTAL_SWEEP_S"),
+        positions_days=reader.number("PORTAL_POSITIONS_DAYS"),
         opt_out_replies=reader.text("PORTAL_OPT_OUT_REPLIES"),
         price_per_segment=reader.price("PORTAL_PRICE_PER_SEGMENT"),
         segments_per_second=reader.number("PORTAL_SEGMENTS_PER_SECOND"),

@@ -1,7 +1,7 @@
 """One transaction of the fix consumer: history in bulk, each route's engine, what pages show; then what to tell."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tracking.arrivals import mark_stops, write_arrivals
 from tracking.deliveries import DeliveryStatus
-from tracking.drivers import Driver
+from tracking.drivers import HEARD_EVERY, Driver, note_heard
 from tracking.eta import EtaHistory
 from tracking.facts import Fact, delivery_changed, place_moved, route_changed
 from tracking.fix_entries import Batch, DriverFix
@@ -61,11 +61,13 @@ class Batches:
         self._publisher = Publisher()
         self._hidden: set[str] = set()
         self._seen: dict[str, UnderWay] = {}
+        self._heard_at: dict[str, datetime] = {}
 
     def forget(self) -> None:
         """Forget what was told: a transaction that failed, or another consumer, may have made it untrue."""
         self._hidden.clear()
         self._seen.clear()
+        self._heard_at.clear()
         self._publisher = Publisher()
 
     def use(self, history: EtaHistory) -> None:
@@ -89,7 +91,21 @@ class Batches:
         for route_id in sorted(by_route):
             rows += self._route(session, route_id, by_route[route_id], told, now=now)
         insert_positions(session, rows)
+        self._note_heard(session, batch.heard_at)
         return told
+
+    def _note_heard(self, session: Session, heard_at: Mapping[str, datetime]) -> None:
+        """Note which devices were heard of; what was written within a minute is left out unasked."""
+        due = {
+            token_id: at
+            for token_id, at in heard_at.items()
+            if token_id not in self._heard_at or not timedelta() <= at - self._heard_at[token_id] < HEARD_EVERY
+        }
+        if due:
+            note_heard(session, due)
+            self._heard_at.update(due)
+        if len(self._heard_at) > MOST_HIDDEN:
+            self._heard_at.clear()
 
     def look_again(self, session: Session, route_id: str, *, now: datetime) -> Told:
         """Bring one route up to ``now`` without a fix: a silent truck's promise moves on too."""

@@ -2,12 +2,15 @@
 
 import hashlib
 import secrets
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy import ForeignKey, Index, String, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tracking.storage import Base
+
+HEARD_EVERY = timedelta(minutes=1)  # so often at most it is written that a device is heard of (our choice)
 
 
 class Driver(Base):
@@ -35,6 +38,7 @@ class DeviceToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_heard_at: Mapped[datetime | None]
 
 
 def token_hash(token: str) -> str:
@@ -64,6 +68,7 @@ def issue_device_token(
             created_at=now,
             expires_at=expires_at,
             revoked_at=None,
+            last_heard_at=None,
         )
     )
     return token
@@ -75,3 +80,14 @@ def live_device_token(session: Session, token: str, now: datetime) -> DeviceToke
     if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
         return None
     return row
+
+
+def note_heard(session: Session, heard_at: Mapping[str, datetime]) -> None:
+    """Note when each device token, by id, was last heard of; once a minute is enough, and never backwards."""
+    for token_id in sorted(heard_at):
+        at = heard_at[token_id]
+        is_due = or_(DeviceToken.last_heard_at.is_(None), DeviceToken.last_heard_at <= at - HEARD_EVERY)
+        session.execute(
+            update(DeviceToken).where(DeviceToken.id == token_id, is_due).values(last_heard_at=at),
+            execution_options={"synchronize_session": False},
+        )

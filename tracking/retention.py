@@ -14,9 +14,9 @@ ESTIMATES_KEPT = timedelta(days=35)  # the page tells of the last 28 days (our c
 ROWS_AT_ONCE = 20_000
 
 
-def forget_old(session: Session, now: datetime) -> int:
+def forget_old(session: Session, now: datetime, *, positions_kept: timedelta = POSITIONS_KEPT) -> int:
     """Delete up to ``ROWS_AT_ONCE`` old rows of each kind and return how many; call it again until it says 0."""
-    positions = select(Position.id).where(Position.at < now - POSITIONS_KEPT).limit(ROWS_AT_ONCE)
+    positions = select(Position.id).where(Position.at < now - positions_kept).limit(ROWS_AT_ONCE)
     estimates = select(EstimateMade.id).where(EstimateMade.made_at < now - ESTIMATES_KEPT).limit(ROWS_AT_ONCE)
     gone = 0
     for statement in (

@@ -16,6 +16,7 @@ from tracking.clocks import SetClock
 from tracking.consumer import ASIDE, GROUP, LEASE_KEY, MOST_READS, NAME, Consumer
 from tracking.custody import CustodyEvent, CustodyKind
 from tracking.deliveries import Delivery, DeliveryStatus, EstimateMade, PromiseChange
+from tracking.drivers import DeviceToken, issue_device_token
 from tracking.eta import EtaHistory
 from tracking.eta_learned import write_history
 from tracking.fix_stream import STREAM
@@ -133,6 +134,19 @@ def test_fixes_become_history_estimates_and_promises(day: Day) -> None:
     assert etas == sorted(etas, key=str)
     assert all(day.delivery(number).promise_point_at is not None for number in range(3))
     assert day.pending() == 0
+
+
+def test_devices_are_noted_as_heard_of_once_a_minute(day: Day) -> None:
+    with day.database.writing() as session:
+        issue_device_token(session, token_id="t1", driver_id=day.driver_id, label="phone", now=START, expires_at=None)
+    heard_at = []
+    for seconds in (10, 30, 40):
+        day.clock.advance(seconds=seconds)
+        day.fix(0.1 + seconds / 1000, device="t1")
+        day.work()
+        with day.database.reading() as session:
+            heard_at.append(session.get_one(DeviceToken, "t1").last_heard_at)
+    assert heard_at == [START + timedelta(seconds=seconds) for seconds in (10, 10, 80)]
 
 
 def test_same_fixes_again_change_nothing(day: Day) -> None:

@@ -25,4 +25,5 @@ def test_old_positions_and_estimates_go_and_young_ones_stay(database: Database) 
         assert forget_old(session, NOW) == 2
         assert forget_old(session, NOW) == 0
         assert list(session.scalars(select(Position.at))) == [NOW - POSITIONS_KEPT + moment]
+        assert forget_old(session, NOW, positions_kept=POSITIONS_KEPT - 2 * moment) == 1
         assert list(session.scalars(select(EstimateMade.made_at))) == [NOW - ESTIMATES_KEPT + moment]
