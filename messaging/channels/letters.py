@@ -23,9 +23,9 @@ LONGEST_LINE = 998  # characters without the line's end (RFC 5322 2.1.1)
 # What needs no look by the email package: the usual characters of an address, in their usual places.
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_+=~/-]+(\.[A-Za-z0-9_+=~/-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _URL = re.compile(r"[!-~]+")
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
+@lru_cache(maxsize=256)  # a letter asks while it is written, and when it was taken
 def message_id(reference: str, domain: str) -> str:
     """Return the Message-ID of a notification: the same for every attempt."""
     return f"<{uuid.uuid5(NAMESPACE, reference)}@{domain}>"
@@ -50,18 +50,19 @@ class LetterWriter:
 
         Raises ``ValueError`` for an address or header that would break out of its line.
         """
+        name = message_id(message.reference, self._domain)
         parts = [
             self._same,
             _to(message.to),
             _subject(message.subject),
-            f"Date: {format_datetime(at.astimezone(UTC))}\r\n".encode(),
-            f"Message-ID: {message_id(message.reference, self._domain)}\r\n".encode(),
+            _date(int(at.timestamp())),
+            f"Message-ID: {name}\r\n".encode(),
         ]
         if leave:
             parts.append(_leave(leave))
         text = _part("plain", message.body + "\n")
         if message.html:
-            mark = f"=_{uuid.uuid5(NAMESPACE, message.reference).hex}".encode()
+            mark = f"=_{name[1:37]}".encode()  # 122 bits that nobody who wrote the texts could know
             parts.append(b'Content-Type: multipart/alternative; boundary="' + mark + b'"\r\n\r\n')
             parts += [b"--", mark, b"\r\n", text, b"\r\n--", mark, b"\r\n", _part("html", message.html)]
             parts += [b"\r\n--", mark, b"--\r\n"]
@@ -98,6 +99,11 @@ def _header(name: str, value: str | Address) -> bytes:
         raise ValueError(f"this cannot be a {name}") from error
 
 
+@lru_cache(maxsize=4)  # many letters of one second have the same
+def _date(second: int) -> bytes:
+    return f"Date: {format_datetime(datetime.fromtimestamp(second, UTC))}\r\n".encode()
+
+
 def _to(address: str) -> bytes:
     if len(address) <= 254 and _PLAIN_ADDRESS.fullmatch(address):
         return f"To: {address}\r\n".encode()
@@ -117,7 +123,7 @@ def _leave(ways: str) -> bytes:
 
 def _part(subtype: str, text: str) -> bytes:
     """Return one text with its own headers, in the plainest encoding that carries it."""
-    raw = _LINE_END.sub(b"\n", text.encode("utf-8", "replace"))
+    raw = text.encode("utf-8", "replace").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     how = b"7bit"
     if not raw.isascii() or b"\x00" in raw or max(map(len, raw.split(b"\n"))) > LONGEST_LINE:
         how, raw = b"quoted-printable", binascii.b2a_qp(raw, istext=True)

@@ -66,7 +66,9 @@ class Talk(asyncio.Protocol):
         if not may_say():
             self.cut()  # a mail without its last dot is no mail
             return None
-        self._transport.write(_DOT.sub(b"..", content) + b".\r\n")
+        if content.startswith(b".") or b"\n." in content:
+            content = _DOT.sub(b"..", content)
+        self._transport.write(content + b".\r\n")
         return Said(await self._reply(is_said=True))
 
     def cut(self) -> None:
