@@ -14,9 +14,11 @@ LARGEST_BODY = 64 * 1024  # bytes; reference/messaging.md 5.2
 FORM = "application/x-www-form-urlencoded"
 SIGNATURE = "X-Twilio-Signature"
 _ADDRESS = re.compile(r"(\+[1-9][0-9]{6,14}|[0-9]{3,8})")  # E.164, or a short code
+# Whom a text came from: also a name, which a Messaging Service may send under.
+_SENDER = re.compile(r"(\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11})")
 SHAPES: dict[str, re.Pattern[str]] = {
-    "MessageSid": re.compile(r"(SM|MM)[0-9a-f]{32}"),
-    "From": _ADDRESS,
+    "MessageSid": re.compile(r"(SM|MM)[0-9a-fA-F]{32}"),  # as Twilio's OpenAPI document has it
+    "From": _SENDER,
     "To": _ADDRESS,
     "MessageStatus": re.compile(r"[A-Za-z_-]{1,32}"),
     "ErrorCode": re.compile(r"[0-9]{0,10}"),
