@@ -24,7 +24,15 @@ from tracking.errors import NotFound
 from tracking.ids import new_id
 from tracking.routes import Route
 
-APPS = {"owntracks": "OwnTracks", "traccar": "Traccar Client", "other": "Something else (OsmAnd, own device)"}
+APPS = {
+    "owntracks": "OwnTracks",
+    "traccar": "Traccar Client",
+    "osmand": "OsmAnd",
+    "other": "Something else (own device)",
+}
+# OsmAnd's own words for what it fills in (osmand.net, "Online tracking"). It sends speeds in m/s, where Traccar's
+# clients of the same dialect send knots (reference/tracking.md 4).
+OSMAND_FIELDS = "lat={0}&lon={1}&timestamp={2}&hdop={3}&altitude={4}&speed={5}&bearing={6}"
 INTERVAL_S = 15  # our choice: the page moves smoothly and a phone's battery lasts a shift
 
 
@@ -35,6 +43,7 @@ class DeviceView:
     id: str
     label: str
     made: str
+    heard: str
     badge: Badge
     is_live: bool
 
@@ -69,7 +78,13 @@ def token_add(driver_id: str) -> ResponseReturnValue:
     with mine.database.writing() as session:
         _driver(session, driver_id)
         token = issue_device_token(
-            session, token_id=new_id(), driver_id=driver_id, label=label, now=mine.clock.now(), expires_at=None
+            session,
+            token_id=new_id(),
+            driver_id=driver_id,
+            label=label,
+            now=mine.clock.now(),
+            expires_at=None,
+            speed_unit="mps" if app == "osmand" else "knots",
         )
         note_view(session, "add_device", "driver", driver_id, mine.clock.now())
     return _page(driver_id, _fresh(app, label, token, mine.settings.public_url))
@@ -81,7 +96,7 @@ def token_revoke(driver_id: str, token_id: str) -> ResponseReturnValue:
     """End a device token, after asking."""
     mine = services()
     if not is_confirmed():
-        effects = ["Positions of this device are refused, within a minute at the latest."]
+        effects = ["Positions of this device are refused, within a quarter of a minute at the latest."]
         back = f"/staff/drivers/{driver_id}"
         return ask_first(
             question="End this device's right to send positions?", effects=effects, yes="End it", back=back
@@ -127,6 +142,7 @@ def _devices(tokens: Sequence[DeviceToken], zone: str, now: datetime) -> tuple[D
             id=token.id,
             label="The driver's page" if token.label.startswith("browser ") else token.label,
             made=words.moment(token.created_at, zone, now),
+            heard=words.moment(token.last_heard_at, zone, now) if token.last_heard_at else "",
             badge=_state(token, now),
             is_live=_state(token, now).tone == "ok",
         )
@@ -143,7 +159,12 @@ def _state(token: DeviceToken, now: datetime) -> Badge:
 
 
 def _fresh(app: str, label: str, token: str, public_url: str) -> FreshToken:
-    """Return what to show of a new token.
+    address, content = device_code(app, label, token, public_url)
+    return FreshToken(label, app, address, token, qr(content))
+
+
+def device_code(app: str, label: str, token: str, public_url: str) -> tuple[str, str]:
+    """Return the address that a device sends to, and what the code for its app holds.
 
     OwnTracks reads ``owntracks:///config?inline=`` and its base64 (owntracks.org, "URL config"). Traccar Client takes
     an http address with its settings as the query (traccar-client, ``ConfigurationService.applyUri``).
@@ -168,7 +189,9 @@ def _fresh(app: str, label: str, token: str, public_url: str) -> FreshToken:
         address = f"{public_url}/ingest/osmand"
         query = {"id": token, "interval": INTERVAL_S, "distance": 0, "accuracy": "high"}
         content = f"{address}?{urlencode(query)}"
+    elif app == "osmand":
+        content = address = f"{public_url}/ingest/osmand?id={token}&{OSMAND_FIELDS}"
     else:
         address = f"{public_url}/ingest/positions"
         content = token
-    return FreshToken(label, app, address, token, qr(content))
+    return address, content

@@ -11,7 +11,7 @@ from portal.services import Services
 from tests.portal.staff_browser import StaffBrowser
 from tests.portal.staff_day import StaffDay, build_day
 from tracking.deliveries import Delivery, DeliveryStatus
-from tracking.drivers import DeviceToken, Driver, live_device_token
+from tracking.drivers import DeviceToken, Driver, live_device_token, note_heard
 from tracking.ids import new_id, new_link_id
 from tracking.links import Link, driver_link, recipient_link
 from tracking.routes import Route
@@ -210,7 +210,12 @@ def test_a_link_is_replaced_or_ended_after_a_yes(
 
 @pytest.mark.parametrize(
     ("app_name", "shown"),
-    [("owntracks", "/ingest/owntracks"), ("traccar", "/ingest/osmand"), ("other", "/ingest/positions")],
+    [
+        ("owntracks", "/ingest/owntracks"),
+        ("traccar", "/ingest/osmand"),
+        ("osmand", "/ingest/osmand?id="),
+        ("other", "/ingest/positions"),
+    ],
 )
 def test_a_device_token_is_shown_once_with_a_code_to_scan(
     staff: StaffBrowser, services: Services, day: StaffDay, app_name: str, shown: str
@@ -227,7 +232,14 @@ def test_a_device_token_is_shown_once_with_a_code_to_scan(
         row = session.scalars(select(DeviceToken).where(DeviceToken.label == "Dana's phone")).one()
         token = page.text.split('secret__value">')[1].split("<")[0]
         assert live_device_token(session, token, services.clock.now()) is not None
-    assert token not in staff.get(path).text
+        assert row.speed_unit == ("mps" if app_name == "osmand" else "knots")
+    again = staff.get(path).text
+    assert token not in again
+    assert "never heard" in again
+
+    with services.database.writing() as session:
+        note_heard(session, {row.id: services.clock.now()})
+    assert "last heard" in staff.get(path).text
 
     staff.say_yes(staff.post(f"{path}/tokens/{row.id}/revoke"))
     with services.database.reading() as session:
