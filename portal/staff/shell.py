@@ -184,6 +184,7 @@ PLACES = (
     Place("staff.cases", "Cases", "cases", Role.AGENT, "cases"),
     Place("staff.tasks", "Tasks", "tasks", Role.AGENT, "tasks"),
     Place("staff.ratings", "Ratings", "ratings", Role.AGENT),
+    Place("staff.truth", "ETA truth", "truth", Role.AGENT),
     Place("staff.import_page", "Import", "import", Role.DISPATCHER),
     Place("staff.messages", "Messages", "messages", Role.AGENT),
     Place("staff.chat_settings", "Chat", "taps", Role.DISPATCHER),
