@@ -74,6 +74,11 @@ bench-arrivals: .venv/installed
 bench-recovery: .venv/installed $(VENDOR)/installed tools
 	@$(BIN)/python -m bench.bench_recovery $(ARGS)
 
+# 50,000 bodies of every dialect, good and odd, through ingest and consumer; 200 drives whose fixes come in any order.
+.PHONY: fuzz-ingest
+fuzz-ingest: .venv/installed
+	FUZZ_BODIES=50000 $(BIN)/pytest -q -s -n0 tests/portal/test_ingest_fuzz.py $(ARGS)
+
 # Every byte that links can fetch on a played day, judged by an independent oracle: three whole routes, 45 deliveries.
 .PHONY: privacy
 privacy: .venv/installed

@@ -139,7 +139,7 @@ def _document(one: Round, number: int) -> dict[str, Any]:
                 "address": next(parcel.address for parcel in one.parcels if parcel.stop == stop),
                 "lat": door[0],
                 "lon": door[1],
-                "service_minutes": 3,
+                "service_minutes": 6,
                 "deliveries": [
                     {
                         "reference": parcel.reference,

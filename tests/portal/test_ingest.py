@@ -11,8 +11,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from redis import Redis
 
 from portal.ingest import IngestApp
@@ -390,65 +388,3 @@ def test_several_fixes_in_one_traccar_or_owntracks_request(device: Device, redis
     assert len(stream(redis)) == 4
     both = [{"location": backlog[0], "device_id": name} for name in (device.token, "another")]
     assert device.call("/ingest/osmand", json.dumps(both).encode(), headers={"authorization": ""}).status == 400
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
-ODD = st.one_of(JSON, st.floats(-200, 200), st.sampled_from([0, 40.7, NOON.isoformat(), NOON.timestamp()]))
-NAMES = (
-    "lat",
-    "lon",
-    "at",
-    "accuracy_m",
-    "speed_mps",
-    "heading",
-    "tst",
-    "vel",
-    "cog",
-    "acc",
-    "_type",
-    "location",
-    "coords",
-    "timestamp",
-    "latitude",
-    "longitude",
-    "device_id",
-    "id",
-    "deviceid",
-    "bearing",
-    "speed",
-    "valid",
-)
-ITEM = st.dictionaries(st.sampled_from(NAMES), ODD, max_size=8)
-BODY = st.one_of(
-    st.binary(max_size=60),
-    JSON.map(json.dumps),
-    st.lists(st.one_of(ITEM, JSON), max_size=5).map(lambda items: json.dumps({"positions": items})),
-    ITEM.map(lambda item: json.dumps({"_type": "location", **item})),
-    ITEM.map(lambda item: json.dumps({"location": {"timestamp": item.get("at"), "coords": item}})),
-)
-
-
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    path=st.sampled_from(["/ingest/positions", "/ingest/osmand", "/ingest/owntracks"]),
-    body=BODY,
-    method=st.sampled_from(["POST", "POST", "GET", "PUT"]),
-    query=st.one_of(
-        st.just(""),
-        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40),
-        st.dictionaries(st.sampled_from(NAMES), st.text(max_size=12), max_size=6).map(
-            lambda fields: urlencode(fields, errors="replace")
-        ),
-    ),
-    content_type=st.sampled_from(["application/json", "application/x-www-form-urlencoded", "text/plain", ""]),
-)
-def test_nothing_a_device_sends_is_an_error_of_ours(
-    device: Device, path: str, body: bytes | str, method: str, query: str, content_type: str
-) -> None:
-    raw = body if isinstance(body, bytes) else body.encode("utf-8", "replace")
-    reply = device.call(path, raw, method=method, query=query, headers={"content-type": content_type})
-    assert 200 <= reply.status < 500
