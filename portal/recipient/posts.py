@@ -9,6 +9,7 @@ from messaging.chat_pictures import NO_WORDS, add_picture, pictures_of
 from messaging.conversations import Origin, Voice, mark_seen, say
 from messaging.errors import MessagingError
 from messaging.ratings import rate
+from messaging.unreached import they_know
 from portal.chat_uploads import uploaded_photo
 from portal.guards import limiter
 from portal.htmx import htmx
@@ -151,6 +152,7 @@ def _note_seen(session: Session, here: Visit) -> None:
     session.execute(
         update(Delivery).where(Delivery.id == here.delivery_id, Delivery.seen_at.is_(None)).values(seen_at=here.now)
     )
+    they_know(session, here.delivery_id, "They opened their page.", here.now)
 
 
 def _part(template: str, view: RecipientView, here: Visit) -> str:

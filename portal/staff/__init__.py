@@ -24,6 +24,7 @@ from portal.staff import task_acts as task_acts
 from portal.staff import tasks as tasks
 from portal.staff import today as today
 from portal.staff import truth as truth
+from portal.staff import unreached as unreached
 from portal.staff import ways_out as ways_out
 from portal.staff import wishes as wishes
 from portal.staff.shell import blueprint as blueprint
