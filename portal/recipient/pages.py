@@ -9,6 +9,7 @@ from messaging.chat_pictures import picture_in
 from portal import i18n, map
 from portal.chat_uploads import picture_answer
 from portal.recipient import fragments
+from portal.recipient.public_record import record_line
 from portal.recipient.shell import Visit, blueprint, reading, tagged, visit
 from portal.recipient.view import RecipientView, Signal
 from portal.services import services
@@ -110,5 +111,6 @@ def _page(template: str, view: RecipientView, here: Visit) -> str:
         settings=mine.settings,
         map_version=map.shell(mine.settings).version,
         is_stale=view.signal is Signal.STALE,
+        record=record_line(mine, view.phase, i18n.tongue(view.locale)),
         languages=[(code, i18n.endonym(code)) for code in i18n.languages()],
     )

@@ -20,6 +20,7 @@ from portal.recipient.truck import Sighting, sight
 from portal.recipient.words import Words, words_of
 from portal.settings import Settings
 from tracking.deliveries import Delivery, DeliveryStatus, load
+from tracking.promise_ledger import last_move
 from tracking.proofs import Proof, ProofKind
 
 # After this the page shows no more than that it was delivered (reference/messaging.md 5.2).
@@ -124,13 +125,16 @@ def read_view(
     away = read_away(session, delivery, phase, reads, now)
     taps = _quick_replies(session, phase, reads)
     rating = session.get(Rating, delivery_id)
-    return _view(delivery, speak, seen, talk, proofs, rating, away, taps, contact, now, locale)
+    moved = last_move(session, delivery_id) if delivery.promise_cause and phase in UNDER_WAY else None
+    said_now = words_of(delivery, phase, seen, speak, now, moved)
+    return _view(delivery, speak, seen, said_now, talk, proofs, rating, away, taps, contact, now, locale)
 
 
 def _view(
     delivery: Delivery,
     speak: Tongue,
     seen: Sighting,
+    said_now: Words,
     talk: Thread,
     proofs: list[Proof],
     rating: Rating | None,
@@ -151,7 +155,7 @@ def _view(
         zone=delivery.zone,
         now=now,
         phase=phase,
-        words=words_of(delivery, phase, seen, speak, now),
+        words=said_now,
         steps=steps_of(delivery, phase, speak),
         signal=signal,
         signal_at=signal_at,

@@ -9,6 +9,7 @@ from portal.recipient.phases import UNDER_WAY, Phase
 from portal.recipient.truck import Sighting
 from tracking.deliveries import Delivery
 from tracking.eta import Cause
+from tracking.promise_ledger import Moved
 from tracking.taps import FailureReason
 
 
@@ -31,10 +32,12 @@ class Words:
         return f"{self.lead} {self.big}".strip()
 
 
-def words_of(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue, now: datetime) -> Words:
-    """Return what to say of a delivery that was loaded whole."""
+def words_of(
+    delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue, now: datetime, moved: Moved | None = None
+) -> Words:
+    """Return what to say of a delivery that was loaded whole; ``moved`` is the last change of its promise."""
     if phase in UNDER_WAY:
-        return _on_the_way(delivery, phase, seen, tongue, now)
+        return _on_the_way(delivery, phase, seen, tongue, now, moved)
     if phase in {Phase.AHEAD, Phase.TODAY, Phase.NOT_LOADED, Phase.OVERDUE}:
         return _before(delivery, phase, tongue, now)
     return _after(delivery, phase, tongue, now)
@@ -67,13 +70,15 @@ def _before(delivery: Delivery, phase: Phase, tongue: Tongue, now: datetime) -> 
     return Words(say("Arriving"), _capital(day), span, tuple(more), "calm")
 
 
-def _on_the_way(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue, now: datetime) -> Words:
+def _on_the_way(
+    delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue, now: datetime, moved: Moved | None
+) -> Words:
     say, zone = tongue.say, delivery.zone
     lo_at = delivery.promise_lo_at or delivery.window_start_at
     hi_at = delivery.promise_hi_at or delivery.window_end_at
     lo, hi = tongue.clock_span(lo_at, hi_at, zone)
     span = say("between %(lo)s and %(hi)s", lo=lo, hi=hi)
-    lines = _road_lines(delivery, phase, seen, tongue)
+    lines = _road_lines(delivery, phase, seen, tongue, moved)
     is_late = delivery.promise_broken_at is not None
     if phase is Phase.NOW:
         return Words(say("Your driver is"), say("arriving now"), "", lines, "now")
@@ -87,7 +92,9 @@ def _on_the_way(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue
     return Words(say("Arriving about"), about, span, lines, tone)
 
 
-def _road_lines(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue) -> tuple[str, ...]:
+def _road_lines(
+    delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue, moved: Moved | None
+) -> tuple[str, ...]:
     before = delivery.stop.stops_before
     lines = []
     if before == 0:
@@ -98,8 +105,15 @@ def _road_lines(delivery: Delivery, phase: Phase, seen: Sighting, tongue: Tongue
         lines.append(tongue.say("The truck is at another stop."))
     reason = _reason(delivery.promise_cause, tongue)
     if reason:
-        lines.append(reason)
+        lines.append(reason if moved is None else _with_times(reason, moved, delivery.zone, tongue))
     return tuple(lines)
+
+
+def _with_times(reason: str, moved: Moved, zone: str, tongue: Tongue) -> str:
+    """Return the sentence with when the promise moved, and what it was before."""
+    lo, hi = tongue.clock_span(moved.from_lo_at, moved.from_hi_at, zone)
+    at = tongue.clock_time(moved.at, zone)
+    return f"{reason.removesuffix('.')} {tongue.say('(at %(time)s; it was %(lo)s–%(hi)s)', time=at, lo=lo, hi=hi)}."
 
 
 def _reason(cause: str | None, tongue: Tongue) -> str:

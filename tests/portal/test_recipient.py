@@ -14,13 +14,14 @@ from messaging.ratings import rating_of
 from portal.recipient import fragments
 from portal.recipient.view import read_view
 from portal.services import Services
-from tests.builders import local, make_delivery
+from tests.builders import local, make_delivery, make_depot
 from tests.portal.recipient_day import NOW, link_of, on_the_way, token_of
 from tracking.clocks import SetClock
-from tracking.deliveries import Delivery, DeliveryStatus, load
+from tracking.deliveries import Delivery, DeliveryStatus, PromiseChange, load
 from tracking.ids import new_id
 from tracking.links import Audience, LinkSigner, revoke
 from tracking.proofs import Proof, ProofKind
+from tracking.truth_days import PromiseDay
 
 S = DeliveryStatus
 OURS = {"Origin": "http://127.0.0.1:8000"}
@@ -111,6 +112,61 @@ def test_each_state_has_its_words(
 ) -> None:
     change(services, delivery, **columns)
     assert sentence in text_of(page(client, token))
+
+
+def test_a_promise_that_moved_says_when_and_what_it_was(
+    client: FlaskClient, services: Services, delivery: Delivery, token: str
+) -> None:
+    change(services, delivery, promise_cause="traffic")
+    with services.database.writing() as session:
+        for made_at, lo, hi, from_lo in (("13:00", "13:30", "13:50", None), ("13:52", "14:10", "14:40", "13:30")):
+            from_at = {"from_lo_at": local(from_lo), "from_hi_at": local("13:50")} if from_lo else {}
+            row = {"at": local(made_at), "cause": "traffic", "lo_at": local(lo), "hi_at": local(hi), **from_at}
+            session.add(PromiseChange(delivery_id=delivery.id, **row))
+    sentence = "The time changed because traffic is slow (at 1:52 pm; it was 1:30–1:50 pm)."
+    assert sentence in text_of(page(client, token))
+    spanish = client.get(f"/t/{token}?lang=es").text
+    assert re.search(
+        r"La hora cambió porque hay tráfico \(a las [^;]*52[^;]*; antes era [^)]*30–[^)]*50[^)]*\)\.", spanish
+    )
+
+
+def measured(services: Services, *, delivered: int, kept: int) -> None:
+    with services.database.writing() as session:
+        on = NOW.date() - timedelta(days=1)
+        session.add(PromiseDay(on=on, depot_id=make_depot(session).id, delivered=delivered, kept=kept))
+
+
+def test_how_often_we_were_right_is_said_when_it_was_measured(
+    client: FlaskClient, services: Services, token: str
+) -> None:
+    measured(services, delivered=200, kept=171)
+    record = "Right 8 times out of 10 this month: delivered inside the time shown an hour before."
+    assert record in text_of(page(client, token))
+    assert "Acertamos 8 de cada 10 veces este mes" in client.get(f"/t/{token}?lang=es").text
+
+
+def test_no_record_is_claimed_from_few_deliveries(client: FlaskClient, services: Services, token: str) -> None:
+    measured(services, delivered=199, kept=199)
+    assert "out of 10" not in page(client, token)
+
+
+def test_a_page_that_promises_nothing_more_claims_nothing(
+    client: FlaskClient, services: Services, delivery: Delivery, token: str
+) -> None:
+    measured(services, delivered=300, kept=300)
+    change(services, delivery, status=S.DELIVERED, delivered_at=NOW)
+    assert "out of 10" not in page(client, token)
+
+
+def test_the_record_is_read_once_in_ten_minutes(
+    client: FlaskClient, services: Services, token: str, clock: SetClock
+) -> None:
+    assert "out of 10" not in page(client, token)
+    measured(services, delivered=300, kept=300)
+    assert "out of 10" not in page(client, token)
+    clock.advance(seconds=600)
+    assert "Right 10 times out of 10" in text_of(page(client, token))
 
 
 def test_a_truck_not_heard_of_for_three_minutes_is_last_seen(client: FlaskClient, token: str, clock: SetClock) -> None:
