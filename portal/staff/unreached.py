@@ -54,6 +54,7 @@ class UnreachedRow:
     opened: str
     age: str
     tried: tuple[TriedRow, ...]
+    tried_before: str
     what_to_do: str
     can_resend: bool
     delivery_id: str
@@ -176,6 +177,7 @@ def _row(one: Unreached, names: dict[str, str], now: datetime) -> UnreachedRow:
         opened=words.moment(task.opened_at, zone, now),
         age=words.ago(task.opened_at, now),
         tried=tuple(_tried(each, zone, now) for each in one.tried),
+        tried_before="" if one.tried else task.tried,
         what_to_do=what_to_do(task.kind, failed.channel if failed else None, code),
         can_resend=one.can_resend,
         delivery_id=delivery.id if delivery else "",
