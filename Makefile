@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VENDOR := static/vendor
 
-.PHONY: hunt payloads demo test test-quick chaos lint types vendor tools lock clean bench-eta bench-arrivals
+.PHONY: hunt payloads demo test test-quick chaos lint types vendor tools lock clean bench-eta bench-inbox bench-arrivals
 
 demo: .venv/installed $(VENDOR)/installed
 	@$(BIN)/python -m sandbox.demo $(ARGS)
@@ -63,6 +63,11 @@ bench-eta: .venv/installed
 	@test -n "$(RUNS)" || { echo "Say which runs: make bench-eta RUNS=runs.jsonl"; exit 2; }
 	@$(BIN)/python -m bench.bench_eta $(RUNS) $(ARGS)
 
+# Processor time of one fix by how many stops are left; draws docs/images/fix-cost.svg.
+.PHONY: bench-fix-cost
+bench-fix-cost: .venv/installed
+	@$(BIN)/python -m bench.bench_fix_cost --plot docs/images/fix-cost.svg $(ARGS)
+
 # Arrivals found and false ones, on days made of runs that were only driven through: make bench-arrivals RUNS=runs.jsonl
 .PHONY: bench-arrivals
 bench-arrivals: .venv/installed
@@ -98,6 +103,10 @@ hunt: .venv/installed $(VENDOR)/installed
 # 150 payloads in every field people fill, on every page, in Chromium: ten rounds, so that each field meets them all.
 payloads: .venv/installed $(VENDOR)/installed tools
 	PAYLOAD_ROUNDS=10 PAYLOAD_PAGES=15 $(BIN)/pytest -q -n 2 tests/portal/test_payloads_browser.py
+
+# The inbox with 10,000 conversations: each queue and twenty searches. ARGS="--database postgres" for the other engine.
+bench-inbox: .venv/installed
+	@$(BIN)/python -m bench.bench_inbox $(ARGS)
 
 .venv/installed: requirements-dev.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
