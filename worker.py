@@ -182,7 +182,14 @@ def _run_cron(services: Services) -> None:
 
 
 def _run_consumer(services: Services) -> None:
-    consumer = Consumer(services.database, services.redis, services.clock, new_id, wake=services.wake.reconcile)
+    consumer = Consumer(
+        services.database,
+        services.redis,
+        services.clock,
+        new_id,
+        wake=services.wake.reconcile,
+        rules=services.settings.visibility,
+    )
     consumer.run(_stopping)
 
 

@@ -11,6 +11,8 @@ from zoneinfo import available_timezones
 import phonenumbers
 from babel.core import Locale, UnknownLocaleError
 
+from tracking.visibility import VisibilityRules
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _DOMAIN = re.compile(r"(?=.{1,200}$)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 SHORTEST_KEY = 16  # characters; `portal check` asks for 32
@@ -54,6 +56,8 @@ class Settings:
     settle_s: float
     sweep_s: float
     positions_days: float
+    map_stops: float
+    map_minutes: float
     opt_out_replies: str
     price_per_segment: Decimal
     segments_per_second: float
@@ -65,6 +69,11 @@ class Settings:
     def needs_second_step(self) -> bool:
         """True when every person of staff must set up the second step before anything else."""
         return self.staff_second_step == "required"
+
+    @property
+    def visibility(self) -> VisibilityRules:
+        """Return who may see the truck: from so few stops before, or so few minutes, on."""
+        return VisibilityRules(max_stops_before=int(self.map_stops), max_eta_s=60.0 * self.map_minutes)
 
     @property
     def is_https(self) -> bool:
@@ -90,6 +99,8 @@ DEFAULTS: dict[str, str] = {
     "PORTAL_SETTLE_S": "600",
     "PORTAL_SWEEP_S": "5",
     "PORTAL_POSITIONS_DAYS": "30",
+    "PORTAL_MAP_STOPS": "10",
+    "PORTAL_MAP_MINUTES": "60",
     "PORTAL_OPT_OUT_REPLIES": "twilio",
     "PORTAL_PRICE_PER_SEGMENT": "0.0083",
     "PORTAL_SEGMENTS_PER_SECOND": "10",
@@ -183,6 +194,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         settle_s=reader.number("PORTAL_SETTLE_S"),
         sweep_s=reader.number("PORTAL_SWEEP_S"),
         positions_days=reader.number("PORTAL_POSITIONS_DAYS"),
+        map_stops=reader.number("PORTAL_MAP_STOPS"),
+        map_minutes=reader.number("PORTAL_MAP_MINUTES"),
         opt_out_replies=reader.text("PORTAL_OPT_OUT_REPLIES"),
         price_per_segment=reader.price("PORTAL_PRICE_PER_SEGMENT"),
         segments_per_second=reader.number("PORTAL_SEGMENTS_PER_SECOND"),

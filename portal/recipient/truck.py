@@ -12,7 +12,7 @@ from tracking.geo import LatLon
 from tracking.live_state import DEFAULT_RULES, place_json, recent_fixes, seen_by
 from tracking.routes import RouteState, RouteStatus
 from tracking.stops import Stop
-from tracking.visibility import MOVING_MPS
+from tracking.visibility import MOVING_MPS, VisibilityRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Sighting:
 NOTHING = Sighting(None, None, is_stale=False, is_driving=False, changes_at=None)
 
 
-def sight(session: Session, delivery: Delivery, now: datetime) -> Sighting:
+def sight(session: Session, delivery: Delivery, now: datetime, rules: VisibilityRules = DEFAULT_RULES) -> Sighting:
     """Return what there is to see at ``now``. ``delivery`` was loaded whole."""
     stop = delivery.stop
     if stop.route.status is not RouteStatus.STARTED or not delivery.is_open:
@@ -49,8 +49,8 @@ def sight(session: Session, delivery: Delivery, now: datetime) -> Sighting:
     newest = known[-1]
     others = select(Stop.lat, Stop.lon).where(Stop.route_id == stop.route_id, Stop.id != stop.id)
     places = [LatLon(lat, lon) for lat, lon in session.execute(others)]
-    truck = seen_by(delivery, fixes=known, other_stops=places, now=now)
-    old_at = newest.at + timedelta(seconds=DEFAULT_RULES.stale_s)
+    truck = seen_by(delivery, fixes=known, other_stops=places, now=now, rules=rules)
+    old_at = newest.at + timedelta(seconds=rules.stale_s)
     is_stale = now > old_at
     return Sighting(
         place=place_json(truck) if truck else None,

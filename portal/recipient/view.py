@@ -115,7 +115,7 @@ def read_view(
     """Return the view of a delivery at ``now``, in ``locale`` or the recipient's own; raises ``NotFound``."""
     delivery = load(session, delivery_id)
     speak = tongue(locale or delivery.locale)
-    seen = sight(session, delivery, now)
+    seen = sight(session, delivery, now, settings.visibility)
     contact = settings.support_phone or settings.support_email
     talk = thread(
         session, delivery_id, audience=Voice.RECIPIENT, now=now, contact=contact, driver_is_moving=seen.is_driving
