@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -16,6 +17,7 @@ import psycopg
 from sandbox.world import free_port
 
 USER = "portal"
+PAUSE_S = 0.1
 
 
 def find_initdb() -> Path | None:
@@ -66,7 +68,7 @@ class Cluster:
         )
         with (self._folder / "log").open("ab") as log:
             self._process = self._started(speed, log)
-        self._run([str(self._bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-t", "30"], tries=60)
+        self._run([str(self._bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-t", "30"], tries=300)
 
     def _started(self, speed: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -125,6 +127,7 @@ class Cluster:
             )
             if done.returncode == 0:
                 return
+            time.sleep(PAUSE_S)  # a server that is still recovering says no at once
             if not left:
                 raise RuntimeError(f"{command[0]} failed: {done.stderr.decode()}")
 
