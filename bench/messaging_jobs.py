@@ -84,7 +84,9 @@ class Outbox:
                 Queue(SMS, connection=redis).enqueue("bench.messaging_jobs.send_one", notification_id, result_ttl=0)
         command = "import worker; worker.send_sms()" if way == WITHOUT_RQ else BURST
         words = [sys.executable, "-c", command, environ["PORTAL_REDIS_URL"]]
-        subprocess.run(words, env=environ, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(words, env=environ, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{way}: {done.stdout}{done.stderr}")
         rate = _rate(services, count)
         services.database.close()
         services.redis.close()

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from messaging.breakers import is_resting, note_health, release_probe, room
 from messaging.channels.base import LATE, OutcomeUnknown, Outgoing, Provider, Refused
 from messaging.kinds import Channel, Lane
+from messaging.notifications import Notification
 from messaging.outbox import Lease, claim, has_due
 from messaging.pacing import Bucket
 from messaging.preparing import House, Prepared, prepare
@@ -231,6 +233,9 @@ class Sender:
         sent = Sent()
         with self._database.writing() as session:
             recorder = Recorder(self._house, self._clock, self._provider.name, self._owner, self._bucket)
+            ids = [one.outgoing.reference for one, _ in outcomes]
+            rows = session.scalars(select(Notification).where(Notification.id.in_(ids))).all()
+            assert len(rows) == len(set(ids))  # held, so that each is read once and together
             for one, outcome in outcomes:
                 recorder.record(session, one, outcome, sent)
             told = [health_of(outcome) for _, outcome in outcomes]

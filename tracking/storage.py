@@ -1,5 +1,6 @@
 """The record: one SQL database, SQLite with no set-up or PostgreSQL, behind short transactions."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -85,6 +86,7 @@ class Database:
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
         self._writer = self.engine.execution_options(**{WRITES: True})
+        self._turn = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -94,9 +96,18 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Open a transaction that may write, and commit it when the block ends well. Keep it short."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        """Open a transaction that may write, and commit it when the block ends well. Keep it short.
+
+        SQLite has one writer, and who waits for it asks again only after up to 100 ms. Threads of one process take
+        turns here instead, at once; between processes it is SQLite that decides.
+        """
+        has_turn = self._turn is not None and self._turn.acquire(timeout=SQLITE_BUSY_TIMEOUT_MS / 1000)
+        try:
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+        finally:
+            if self._turn is not None and has_turn:
+                self._turn.release()
 
     def close(self) -> None:
         """Give every connection back."""
