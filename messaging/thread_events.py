@@ -81,11 +81,11 @@ def events_of(session: Session, delivery: Delivery, locale: str) -> list[ThreadE
     return sorted(found, key=lambda event: (event.at, -event.id))
 
 
-def in_language(sentence: str, locale: str) -> str:
+def in_language(sentence: str, locale: str, *, is_recipient: bool = False) -> str:
     """Return one of our own kept sentences in the language of ``locale``; any other as it is."""
     if language_of(locale) == "es" and sentence in _KEPT_ES:
         return _KEPT_ES[sentence]
-    return told(sentence, locale)
+    return told(sentence, locale, is_recipient=is_recipient)
 
 
 def _custody(session: Session, delivery: Delivery, words: dict[str, str]) -> Iterator[ThreadEvent]:

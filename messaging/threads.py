@@ -195,7 +195,7 @@ def _words(line: ChatMessage, read: _Read) -> str:
     """Return what a line says to this reader. Support reads what was sent."""
     locale = _locale_of(read.audience, read.delivery)
     if line.voice is Voice.SYSTEM:
-        return in_language(line.body, locale)
+        return in_language(line.body, locale, is_recipient=read.audience is Voice.RECIPIENT)
     if read.audience is Voice.SUPPORT:
         return line.body
     return fixed_in(line.body, locale) or in_language_of(read.replies, line.body, locale) or line.body

@@ -107,8 +107,18 @@ def line_of(prefix: str, wish: Wish, words: str = "") -> str:
     return f"{prefix}{_EN[wish.kind.value].format(what=wish.what)}{more}"
 
 
-def told(line: str, locale: str) -> str:
-    """Return a kept line about a wish in the language of ``locale``, with its day by name; any other line as it is."""
+# The same to the one who asked.
+_TO_RECIPIENT = {
+    "en": {ASKED_LINE: "You asked: ", WITHDRAWN_LINE: "You took it back: "},
+    "es": {ASKED_LINE: "Usted pidió: ", WITHDRAWN_LINE: "Usted lo retiró: "},
+}
+
+
+def told(line: str, locale: str, *, is_recipient: bool = False) -> str:
+    """Return a kept line about a wish in the language of ``locale``, with its day by name; any other line as it is.
+
+    ``is_recipient`` says it to the one who asked.
+    """
     prefix = next((known for known in _LINES_ES if line.startswith(known)), None)
     if prefix is None:
         return line
@@ -116,6 +126,7 @@ def told(line: str, locale: str) -> str:
     for kind, words in _WISHES:
         if rest.startswith(words):
             said = prefix if language_of(locale) == "en" else _LINES_ES[prefix]
+            said = _TO_RECIPIENT[language_of(locale)].get(prefix, said) if is_recipient else said
             return said + _wish(kind, rest.removeprefix(words), locale)
     return line
 

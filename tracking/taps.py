@@ -95,13 +95,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Tap:
-    """Who, when (day time), where (lat, lon, degrees) and by which request. ``ids`` makes the ids of new rows."""
+    """Who, when (day time), where (lat, lon, degrees) and by which request. ``ids`` makes the ids of new rows.
+
+    ``heard_at`` is when the server heard of it, later than ``now`` for a tap that waited for signal.
+    """
 
     now: datetime
     actor: Actor
     ids: Callable[[], str]
     request_id: str
     where: tuple[float, float] | None = None
+    heard_at: datetime | None = None
 
     def key(self, action: str, subject_id: str) -> str:
         """Return the key that makes this action on this subject happen once."""
@@ -115,7 +119,7 @@ class Tap:
             delivery_id=delivery_id,
             kind=kind,
             at=self.now,
-            now=self.now,
+            now=self.heard_at or self.now,
             actor=self.actor,
             source=SOURCE,
             where=self.where,

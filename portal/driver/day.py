@@ -12,13 +12,14 @@ from messaging.wishes import wishes_in_force
 from portal.driver.stop_views import ChatMark, DeliveryView, StopView, stop_view
 from tracking.deliveries import Delivery, deliveries_of_route
 from tracking.driver_day import UNDO_WITHIN
+from tracking.driving import is_driving
 from tracking.errors import NotFound
 from tracking.routes import Route, RouteStatus
 
 
 @dataclass(frozen=True, slots=True)
 class DayView:
-    """One route as its driver sees it."""
+    """One route as its driver sees it. ``is_driving`` is what the last position says; the phone knows it sooner."""
 
     route_id: str
     name: str
@@ -33,6 +34,7 @@ class DayView:
     finished_at: datetime | None
     status: str
     plan_version: int
+    is_driving: bool
     stops: tuple[StopView, ...]
 
     @property
@@ -175,6 +177,7 @@ def load_day(session: Session, route_id: str, now: datetime) -> DayView:
         finished_at=route.finished_at,
         status=route.status,
         plan_version=route.plan_version,
+        is_driving=route.status is RouteStatus.STARTED and is_driving(session, route.id, now),
         stops=tuple(
             stop_view(number, here, chats, wishes, now) for number, here in enumerate(by_stop.values(), start=1)
         ),

@@ -56,6 +56,7 @@ def news_fragment(day: DayView) -> str:
         plan_version=day.plan_version,
         unread={delivery.id: delivery.unread for delivery in day.deliveries if delivery.unread},
         unread_count=day.unread,
+        is_driving=day.is_driving,
     )
 
 
@@ -89,5 +90,5 @@ def news() -> ResponseReturnValue:
     with mine.database.reading() as session:
         view = load_day(session, current_shift(session).route_id, mine.clock.now())
     response: Response = make_response(news_fragment(view))
-    response.set_etag(f"{version_of(view)}-{chat_version_of(view)}")
+    response.set_etag(f"{version_of(view)}-{chat_version_of(view)}-{'m' if view.is_driving else 's'}")
     return response.make_conditional(request)

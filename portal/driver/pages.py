@@ -1,6 +1,6 @@
 """The pages of the day: the list, and one stop."""
 
-from flask import render_template, request
+from flask import Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from messaging.chat_lines import Voice
@@ -15,6 +15,8 @@ from portal.driver.shift import Shift, current_shift
 from portal.driver.words import FAILURE_LABELS, NOT_LOADED_REASONS, RECEIVERS, SAID
 from portal.services import services
 from tracking.ids import new_id
+
+MOST_KEPT_S = 16 * 3600  # a shift's length: a phone keeps pages no longer, whatever the link allows (our choice)
 
 
 @blueprint.get("/")
@@ -44,9 +46,12 @@ def stop(stop_id: str) -> ResponseReturnValue:
     return page("driver/stop.html", view, shift, stop=here, threads=threads, **words)
 
 
-def page(template: str, view: DayView, shift: Shift, **values: object) -> str:
-    """Return a page of this shift, in the driver's language, with what every one of them shows."""
-    return render_template(
+def page(template: str, view: DayView, shift: Shift, **values: object) -> Response:
+    """Return a page of this shift, in the driver's language, with what every one of them shows.
+
+    ``X-Shift`` tells the service worker whose page it is, and for how many seconds the phone may keep it.
+    """
+    body = render_template(
         template,
         day=view,
         device_token=shift.device_token,
@@ -61,6 +66,10 @@ def page(template: str, view: DayView, shift: Shift, **values: object) -> str:
         zone=view.zone,
         **values,
     )
+    left_s = 0 if view.is_finished else max(0.0, min(MOST_KEPT_S, (shift.expires_at - view.now).total_seconds()))
+    response = make_response(body)
+    response.headers["X-Shift"] = f"{view.route_id[:16]} {left_s:.0f}"
+    return response
 
 
 def _live_url(view: DayView, shift: Shift) -> str:

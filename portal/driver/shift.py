@@ -35,6 +35,7 @@ class Shift:
     route_id: str
     driver_id: str
     device_token: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def current_shift(session: Session) -> Shift:
         raise OtherPhone
     assert link.route_id is not None
     assert link.driver_id is not None
-    return Shift(link.id, link.route_id, link.driver_id, browser.tokens[link.id])
+    return Shift(link.id, link.route_id, link.driver_id, browser.tokens[link.id], link.expires_at)
 
 
 def driver_locale(session: Session) -> str | None:

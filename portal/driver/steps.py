@@ -1,6 +1,7 @@
 """What the driver taps: each view takes one step in one transaction, tells the others and leads on."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from flask import redirect, request, url_for
 from sqlalchemy.orm import Session
@@ -20,6 +21,8 @@ from tracking.ids import new_id
 from tracking.taps import FailureReason, MissingReason, Step, Tap
 
 LONGEST_REQUEST_ID = 64
+TOLD_FROM_S = 5.0  # less is the time a request takes
+LONGEST_WAIT_S = 12 * 3600.0  # a shift; a phone's clock that says more is wrong (our choice)
 DoStep = Callable[[Session, Shift, Tap], Step]
 
 
@@ -143,7 +146,8 @@ def _take(step: DoStep, *, delivery_id: str | None = None, stop_id: str | None =
         shift = current_shift(session)
         _require_own(session, shift, delivery_id, stop_id)
         tap = Tap(
-            now=now,
+            now=now - _waited(),
+            heard_at=now,
             actor=Actor(ActorKind.DRIVER, shift.driver_id),
             ids=new_id,
             request_id=request.form.get("request_id", "")[:LONGEST_REQUEST_ID] or new_id(),
@@ -163,6 +167,15 @@ def _require_own(session: Session, shift: Shift, delivery_id: str | None, stop_i
         day.delivery(delivery_id)
     if stop_id is not None:
         day.stop(stop_id)
+
+
+def _waited() -> timedelta:
+    """Return how long a tap waited on the phone for signal; what makes no sense counts as no time."""
+    try:
+        waited_s = float(request.form.get("tapped_s_ago", "0"))
+    except ValueError:
+        return timedelta()
+    return timedelta(seconds=waited_s) if TOLD_FROM_S <= waited_s <= LONGEST_WAIT_S else timedelta()
 
 
 def _where() -> tuple[float, float] | None:

@@ -1,12 +1,12 @@
 // A tap counts once, and is not lost without signal. Ticks while loading are sent without leaving the page, so the list
-// stays where the thumb is. A handed-over or failed parcel, with its photo and words, and everything tapped offline, is
-// sent again until it arrives: the server counts a repeated request once by its id. Without this script every form is a
-// plain one.
+// stays where the thumb is. The steps of a day, with photos and words, and everything tapped offline, go through the
+// phone's outbox until they arrive: the server counts a repeated request once by its id. Without this script every form
+// is a plain one.
 (() => {
   "use strict";
   const RETRY_MS = 4000;
   const WHILE_LOADING = "[data-form=loaded], [data-form=undo], [data-form=not-loaded], [data-form=scan]";
-  const HOLDS_WORK = "[data-form=delivered], [data-form=failed]";
+  const HOLDS_WORK = "[data-form=arrived], [data-form=delivered], [data-form=failed], [data-form=start], [data-form=finish]";
   let waiting = 0;
 
   const release = (form) => {
@@ -33,8 +33,26 @@
     addEventListener("online", done, { once: true });
   });
 
-  // Returns the server's answer; there is no other way out of a dead spot than waiting.
+  // Returns the server's answer; there is no other way out of a dead spot than waiting. What holds work is on the phone
+  // before it is sent (driver-outbox.js), so closing the page loses nothing.
   const sendUntilTaken = async (form, body) => {
+    const outbox = window.driverOutbox;
+    if (outbox?.isUsable) {
+      try {
+        const label = form.querySelector("button:not([type=button])")?.textContent.trim() ?? "";
+        const id = await outbox.keep(form, body, label);
+        return await new Promise((done) => {
+          document.addEventListener("driver:sent", function sent(event) {
+            if (event.detail.id !== id) return;
+            document.removeEventListener("driver:sent", sent);
+            done(event.detail.answer);
+          });
+          outbox.flush((sentId, answer) => sentId === id && done(answer));
+        });
+      } catch {
+        // The phone keeps nothing (a private window): the page itself must stay open.
+      }
+    }
     waiting += 1;
     for (;;) {
       try {
@@ -47,14 +65,14 @@
       } catch {
         // No signal.
       }
-      say(document.querySelector("[data-sending]").dataset.waiting, "warn");
+      say(document.querySelector("[data-sending]").dataset.keepOpen, "warn");
       await pause();
     }
   };
 
   const send = async (form, submitter) => {
     const answer = await sendUntilTaken(form, new FormData(form, submitter));
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = new DOMParser().parseFromString(await answer.clone().text(), "text/html");
     const fresh = page.getElementById("day-content");
     if (answer.ok && fresh && form.matches(WHILE_LOADING) && isPlanned()) {
       document.getElementById("day-content").replaceWith(document.importNode(fresh, true));

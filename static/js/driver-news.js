@@ -31,7 +31,7 @@
     for (const name of fresh.getAttributeNames()) old.setAttribute(name, fresh.getAttribute(name));
     if (old.textContent !== fresh.textContent) old.textContent = fresh.textContent;
     document.title = after ? `(${after}) ${plainTitle}` : plainTitle;
-    if (after > before && navigator.vibrate && navigator.userActivation?.hasBeenActive) navigator.vibrate([120, 80, 120]);
+    document.dispatchEvent(new CustomEvent("driver:unread", { detail: { count: after, isMore: after > before } }));
     catchUp();
   };
 

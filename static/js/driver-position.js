@@ -56,6 +56,7 @@
   const onFix = (position) => {
     const { latitude, longitude, accuracy, speed, heading } = position.coords;
     fixAt = Date.now();
+    document.dispatchEvent(new CustomEvent("driver:speed", { detail: speed }));
     for (const field of document.querySelectorAll("[data-where=lat]")) field.value = latitude.toFixed(6);
     for (const field of document.querySelectorAll("[data-where=lon]")) field.value = longitude.toFixed(6);
     if (trouble === "denied" || trouble === "searching") trouble = "";

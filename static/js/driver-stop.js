@@ -114,14 +114,27 @@
         failed.hidden = false;
       }
     } catch {
-      failed.textContent = form.dataset.offline;
-      failed.hidden = false;
+      await keepMessage(form, event.submitter, failed);
     }
     delete form.dataset.sending;
   };
 
+  // A line without signal waits on the phone like any tap.
+  const keepMessage = async (form, submitter, failed) => {
+    failed.hidden = false;
+    try {
+      await window.driverOutbox.keep(form, new FormData(form, submitter), form.dataset.label);
+      failed.textContent = form.dataset.kept;
+      window.driverOutbox.flush();
+      if (submitter?.name !== "quick") form.elements.body.value = "";
+      form.elements.request_id.value = crypto.randomUUID().replaceAll("-", "");
+    } catch {
+      failed.textContent = form.dataset.offline;
+    }
+  };
+
   const markSeen = () => {
-    if (document.hidden) return;
+    if (document.hidden || document.body.dataset.moving === "yes") return;
     const isUnseen = [...document.querySelectorAll("ol.chat")].some((chat) => Number(chat.dataset.unseen) > 0);
     if (!isUnseen) return;
     for (const chat of document.querySelectorAll("ol.chat")) chat.dataset.unseen = "0";

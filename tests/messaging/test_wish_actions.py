@@ -67,6 +67,7 @@ def test_asking_lists_a_task_and_tells_the_thread(session: Session) -> None:
         "The recipient asks: leave it in a safe place: behind the shed"
     ]
     assert said(session, delivery) == ["The recipient asks: leave it in a safe place: behind the shed"]
+    assert said(session, delivery, Voice.RECIPIENT) == ["You asked: leave it in a safe place: behind the shed"]
     assert texts(session, delivery.stop.route.driver.phone) == []
 
 

@@ -66,7 +66,7 @@ def test_a_plain_form_asks_and_goes_back_to_the_card(
     assert status_of(services, delivery) is WishStatus.ASKED
     page = client.get(answer.headers["Location"]).text
     assert "leave it in a safe place: behind the &lt;shed&gt;" in page
-    assert "The recipient asks: leave it in a safe place" in page
+    assert "You asked: leave it in a safe place" in page
 
 
 def test_htmx_gets_the_card_alone(client: FlaskClient, token: str) -> None:

@@ -1,0 +1,113 @@
+// The outbox of the phone: what was tapped without signal is kept in IndexedDB, in order, with its photos, and sent when
+// there is signal, also after the page was closed and opened again. Each entry has a request id of its own, so the server
+// counts it once; it carries how long ago it was tapped, so that the record has the true time.
+window.driverOutbox = (() => {
+  "use strict";
+  const RETRY_MS = 4000;
+  const STORE = "taps";
+  let isSending = false;
+  let opened = null;
+
+  const open = () => {
+    opened ??= new Promise((done, fail) => {
+      const asked = indexedDB.open("driver", 1);
+      asked.onupgradeneeded = () => asked.result.createObjectStore(STORE, { keyPath: "id", autoIncrement: true });
+      asked.onsuccess = () => done(asked.result);
+      asked.onerror = () => fail(asked.error);
+    });
+    return opened;
+  };
+
+  const work = async (mode, act) => {
+    const store = (await open()).transaction(STORE, mode).objectStore(STORE);
+    const asked = act(store);
+    return new Promise((done, fail) => {
+      asked.onsuccess = () => done(asked.result);
+      asked.onerror = () => fail(asked.error);
+    });
+  };
+
+  const waiting = () => work("readonly", (store) => store.getAll());
+
+  const note = () => document.querySelector("[data-sending]");
+
+  const say = (words, kind) => {
+    const place = note();
+    if (!place) return;
+    place.textContent = words;
+    place.className = `notice notice--${kind} sending`;
+    place.hidden = !words;
+  };
+
+  const sayWaiting = (taps) => {
+    const place = note();
+    if (!place || place.dataset.refused) return;
+    if (!taps.length) return say("", "warn");
+    const names = taps.map((tap) => tap.label).filter(Boolean).join(", ");
+    say(`${place.dataset.waiting} ${names}`, "warn");
+  };
+
+  // Returns the entry's id. The entry is on the phone before anything is sent.
+  const keep = async (form, body, label) => {
+    const fields = [...body.entries()];
+    const tap = { action: form.getAttribute("action"), kind: form.dataset.form, fields, label, at: Date.now() };
+    return work("readwrite", (store) => store.add(tap));
+  };
+
+  const bodyOf = (tap) => {
+    const body = new FormData();
+    for (const [name, value] of tap.fields) body.append(name, value);
+    body.set("tapped_s_ago", String(Math.max(0, (Date.now() - tap.at) / 1000)));
+    return body;
+  };
+
+  const drop = (id) => work("readwrite", (store) => store.delete(id));
+
+  // Sends what waits, oldest first; `onAnswer(id, answer)` gets each answer. Stops at the first one that does not get out.
+  const flush = async (onAnswer = () => {}) => {
+    if (isSending) return;
+    isSending = true;
+    try {
+      for (const tap of await waiting()) {
+        let answer;
+        try {
+          answer = await fetch(tap.action, { method: "POST", body: bodyOf(tap) });
+        } catch {
+          break;
+        }
+        if (answer.status >= 500 || answer.status === 429) break;
+        if ([401, 403, 410].includes(answer.status)) {
+          onAnswer(tap.id, answer);
+          break;
+        }
+        await drop(tap.id);
+        if (!answer.ok) await refused(tap, answer.clone());
+        onAnswer(tap.id, answer);
+        document.dispatchEvent(new CustomEvent("driver:sent", { detail: { id: tap.id, answer } }));
+      }
+    } finally {
+      isSending = false;
+    }
+    sayWaiting(await waiting());
+  };
+
+  // A tap that the server will never take is told, not dropped in silence.
+  const refused = async (tap, answer) => {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const why = page.querySelector("main .lead, main p")?.textContent ?? String(answer.status);
+    note().dataset.refused = "1";
+    say(`${tap.label}: ${why}`, "bad");
+    note().scrollIntoView({ block: "center" });
+  };
+
+  const isUsable = "indexedDB" in window;
+  if (isUsable) {
+    addEventListener("online", () => flush());
+    setInterval(() => flush(), RETRY_MS);
+    waiting().then((taps) => {
+      sayWaiting(taps);
+      if (taps.length) flush((_, answer) => answer.ok && location.reload());
+    }).catch(() => {});
+  }
+  return { isUsable, keep, flush, waiting };
+})();

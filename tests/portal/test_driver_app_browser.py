@@ -1,0 +1,188 @@
+"""The phone's application in Chromium: a dead spot loses nothing, and while driving a message is heard, not read."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from messaging.chat_lines import Origin, Voice
+from messaging.conversations import say, thread
+from portal.services import Services
+from tests.browser import open_browser
+from tests.conftest import NOON
+from tests.not_run import leave_out
+from tests.portal.driver_phone import at_free_port, serving
+from tests.portal.driver_shift import Shift, prepare
+from tracking.deliveries import DeliveryStatus, load
+from tracking.facts import chat_changed, publish
+
+pytestmark = pytest.mark.browser
+S = DeliveryStatus
+# What a phone says aloud, and where it is, as far as a page can tell.
+SPOKEN = """
+window.spoken = [];
+class Said { constructor(text) { this.text = text; } }
+window.SpeechSynthesisUtterance = Said;
+Object.defineProperty(window, "speechSynthesis", {
+  value: {
+    cancel() {},
+    speak(said) {
+      window.spoken.push([said.lang, said.text]);
+      setTimeout(() => said.onend(), 0);
+    },
+  },
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as opened:
+        if opened is None:
+            leave_out("the driver's application in a browser", "no Chromium was found")
+        assert opened is not None
+        yield opened
+
+
+@pytest.fixture
+def environ(environ: dict[str, str]) -> dict[str, str]:
+    return at_free_port(environ)
+
+
+@pytest.fixture
+def url(services: Services) -> Iterator[str]:
+    with serving(services) as address:
+        yield address
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    context.add_init_script(SPOKEN)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def shift(services: Services) -> Shift:
+    return prepare(services, S.OUT_FOR_DELIVERY)
+
+
+def until(page: Page, script: str, arg: object = None) -> None:
+    """Wait until ``script`` is true in the page; the CSP forbids Playwright's own way, which evaluates a string."""
+    for _ in range(200):
+        if page.evaluate(script, arg):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never true: {script}")
+
+
+def come_in(phone: BrowserContext, url: str, shift: Shift) -> Page:
+    page = phone.new_page()
+    page.goto(f"{url}{shift.path}")
+    page.get_by_role("button", name="Open my day").click()
+    page.wait_for_url(f"{url}/d/")
+    until(page, "navigator.serviceWorker.controller !== null")
+    return page
+
+
+def test_a_dead_spot_shows_what_was_known_and_sends_taps_later(
+    phone: BrowserContext, url: str, shift: Shift, services: Services
+) -> None:
+    page = come_in(phone, url, shift)
+    page.reload()
+    stops = [f"/d/stops/{stop_id}" for stop_id in shift.stop_ids]
+    until(
+        page,
+        "(paths) => caches.open('shift').then((c) => Promise.all(paths.map((p) => c.match(p))))"
+        ".then((found) => found.every(Boolean))",
+        stops,
+    )
+    phone.set_offline(True)
+    page.goto(f"{url}{stops[0]}")
+    expect(page.get_by_text("No signal. This is what was known at")).to_be_visible()
+    page.get_by_role("button", name="I have arrived").click()
+    expect(page.get_by_text("Kept on this phone, and sent as soon as there is some: I have arrived")).to_be_visible()
+    page.goto(f"{url}/d/deliveries/unknown/chat")  # a page this phone never saw
+    expect(page.get_by_role("heading", name="Kept on this phone")).to_be_visible()
+    expect(page.locator("[data-kept-rows] a")).to_have_count(2)
+    phone.set_offline(False)
+    page.goto(f"{url}/d/")
+    expect(page.get_by_text("You are here")).to_be_visible(timeout=10_000)
+    with services.database.reading() as session:
+        assert load(session, shift.delivery_ids[0]).status is S.ARRIVED
+
+
+def test_the_end_of_the_shift_leaves_nothing_on_the_phone(phone: BrowserContext, url: str, shift: Shift) -> None:
+    page = come_in(phone, url, shift)
+    page.reload()
+    until(page, "caches.open('shift').then((c) => c.match('/d/')).then(Boolean)")
+    page.get_by_text("Finish the route early").click()
+    page.get_by_role("button", name="Finish with 2 stops open").click()
+    expect(page.get_by_text("Done for today")).to_be_visible()
+    until(page, "caches.has('shift').then((has) => !has)")
+    phone.set_offline(True)
+    page.goto(f"{url}/d/")
+    expect(page.get_by_role("heading", name="No signal", exact=True)).to_be_visible()
+    assert "Bo L." not in page.content()
+
+
+def write(services: Services, shift: Shift, body: str) -> None:
+    with services.database.writing() as session:
+        load(session, shift.delivery_ids[1]).locale = "es"
+        say(
+            session,
+            delivery_id=shift.delivery_ids[1],
+            voice=Voice.RECIPIENT,
+            origin=Origin.PAGE,
+            actor_id="",
+            body=body,
+            now=NOON,
+        )
+    publish(services.redis, [chat_changed(shift.delivery_ids[1])])
+
+
+def drive(page: Page, mps: float) -> None:
+    page.evaluate("(mps) => document.dispatchEvent(new CustomEvent('driver:speed', { detail: mps }))", mps)
+
+
+def test_while_driving_a_message_is_read_aloud_with_three_answers(
+    phone: BrowserContext, url: str, shift: Shift, services: Services
+) -> None:
+    page = come_in(phone, url, shift)
+    page.locator(".count").tap()
+    drive(page, 12.0)
+    write(services, shift, "¿Puede venir por el jardín?")
+    dialog = page.locator("dialog[data-drive]")
+    expect(dialog).to_be_visible(timeout=15_000)
+    expect(dialog.get_by_role("button")).to_have_count(3)
+    assert "jardín" not in dialog.inner_text()
+    until(page, "window.spoken.length === 2")
+    assert page.evaluate("window.spoken") == [
+        ["en", "Message from Bo L., stop 2."],
+        ["es", "¿Puede venir por el jardín?"],
+    ]
+    dialog.get_by_role("button", name="I am on my way to you.").click()
+    expect(dialog).to_be_hidden()
+    until(page, "document.querySelector('#driver-news').dataset.unreadCount === '0'")
+    with services.database.reading() as session:
+        lines = thread(session, shift.delivery_ids[1], audience=Voice.RECIPIENT, now=NOON).lines
+    assert [line.body for line in lines if line.id > 0][-1] == "Voy de camino."
+
+
+def test_standing_again_restores_the_page_and_names_what_was_read(
+    phone: BrowserContext, url: str, shift: Shift, services: Services
+) -> None:
+    page = come_in(phone, url, shift)
+    page.goto(f"{url}/d/stops/{shift.stop_ids[1]}")
+    page.locator("h1").first.tap()
+    drive(page, 12.0)
+    expect(page.get_by_text("You are driving. Messages are read to you").first).to_be_visible()
+    write(services, shift, "Hola")
+    expect(page.locator("dialog[data-drive]")).to_be_visible(timeout=15_000)
+    until(page, "window.spoken.length === 2")
+    page.evaluate("document.querySelector('[data-drive]').dataset.standingS = '0.2'")
+    drive(page, 0.0)
+    expect(page.locator("dialog[data-drive]")).to_be_hidden()
+    expect(page.locator("[data-heard]")).to_contain_text("Bo L., stop 2")
+    expect(page.get_by_placeholder("Your message").first).to_be_visible()
