@@ -166,3 +166,50 @@ def test_without_runs_the_history_is_the_default() -> None:
 
 def test_seconds_and_instants_are_each_others_inverse() -> None:
     assert seconds_of(instant_of(12.5)) == 12.5
+
+
+def test_runs_that_lack_what_may_be_absent_are_played(tmp_path: Path) -> None:
+    full = made_run()
+    bare = without_truth(full)
+    one = {**bare, "run_id": "one", "stops": bare["stops"][:1]}
+    none = {**bare, "run_id": "none", "stops": []}
+    out = tmp_path / "arrivals.csv"
+    summary, rows = played(tmp_path, bare, one, none, arrivals_path=out)
+    assert summary.runs == 3
+    assert {row["run_id"] for row in rows} == {"r1", "one"}
+    assert [row["run_id"] for row in rows_of(out)] == ["r1"] * 6 + ["one"]
+
+
+@pytest.mark.parametrize("taps", [True, False])
+@pytest.mark.parametrize("shown", [True, False])
+def test_nothing_in_a_files_future_changes_what_was_written_before(tmp_path: Path, taps: bool, shown: bool) -> None:
+    run = made_run()
+    until_s = 3 * 240.0 + 60.0  # on the way to the fourth stop
+    # The truth after that moment is another one, and the rest of the fixes leads elsewhere.
+    later = [{**stop, "arrive_s": stop["arrive_s"] + 900, "depart_s": stop["depart_s"] + 900} for stop in run["stops"]]
+    stops = [
+        before if before["depart_s"] <= until_s else after for before, after in zip(run["stops"], later, strict=True)
+    ]
+    points = [[at_s, lat, lon if at_s <= until_s else lon + 0.05] for at_s, lat, lon in run["points"]]
+    _, truly = played(tmp_path, run, taps=taps, shown=shown)
+    _, otherwise = played(tmp_path, {**run, "stops": stops, "points": points}, taps=taps, shown=shown)
+    told = [[row for row in rows if float(row["t"]) <= until_s] for rows in (truly, otherwise)]
+    assert told[0]
+    assert told[0] == told[1]
+
+
+def test_fixes_in_any_order_and_repeated_are_no_harm(tmp_path: Path) -> None:
+    run = made_run()
+    points = run["points"]
+    mixed = [*points[:10], points[12], points[10], points[11], points[11], *points[13:]]
+    summary, rows = played(tmp_path, {**run, "points": mixed})
+    assert summary.arrivals == 6
+    times = [float(row["t"]) for row in rows]
+    assert times == sorted(times)
+
+
+def test_fixes_that_are_no_places_are_passed_over(tmp_path: Path) -> None:
+    run = made_run()
+    run["points"][4:4] = [[run["points"][3][0] + 1, 0.0, 0.0], [run["points"][3][0] + 2, float("nan"), 13.0]]
+    summary, _ = played(tmp_path, run)
+    assert summary.arrivals == 6
