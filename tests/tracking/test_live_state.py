@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -6,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from tests.builders import DEPOT_AT, local, make_delivery, make_route, make_stop
+from tests.builders import DEPOT_AT, local, make_delivery, make_driver, make_route, make_stop
+from tracking.actors import SYSTEM
 from tracking.deliveries import Delivery, DeliveryStatus
 from tracking.eta import EtaHistory
 from tracking.fixes import Fix
-from tracking.geo import LatLon
+from tracking.geo import LatLon, distance_m
 from tracking.live_state import place_json, places_near, truck_place
+from tracking.route_changes import reassign
 from tracking.routes import RouteStatus
 from tracking.under_way import keep, look
 from tracking.visibility import VisibilityRules, visible_truck
@@ -97,3 +100,38 @@ def test_leaving_out_far_places_changes_nothing_anyone_sees(
         rules=VisibilityRules(),
     )
     assert see(list(places.values())) == see(list(places_near(fixes, places).values()))
+
+
+def test_the_door_just_served_still_hides_the_truck(session: Session) -> None:
+    """DESIGN 7: standing within 150 m of another stop, open or just served."""
+    route = make_route(session, status=RouteStatus.STARTED, started_at=NOW)
+    served = make_stop(session, route, arrived_at=NOW, arrived_source="tap")
+    make_delivery(session, stop=served, status=DeliveryStatus.DELIVERED)
+    mine = make_stop(session, route, stops_before=0, eta_at=NOW + timedelta(minutes=10))
+    delivery = make_delivery(session, stop=mine, status=DeliveryStatus.OUT_FOR_DELIVERY)
+    seen = look(session, route.id, now=NOW, history=EtaHistory.default())
+    assert seen is not None
+    on_the_way = fix(served.lat - 0.003, served.lon - 0.002)
+    for each in (on_the_way, replace(fix(served.lat, served.lon, 60), speed_mps=0.0)):
+        seen.progress.accept(each)
+    keep(session, seen)
+    session.flush()
+
+    truck = truck_place(session, delivery, NOW + timedelta(seconds=60))
+
+    assert truck is not None
+    assert truck.at_other_stop
+    assert distance_m(LatLon(truck.lat, truck.lon), LatLon(served.lat, served.lon)) > 150
+    assert distance_m(LatLon(truck.lat, truck.lon), on_the_way.place) < 15  # four decimals: this recipient is next
+
+
+def test_after_a_reassignment_nothing_is_seen_of_the_truck_before(
+    session: Session, driven: Delivery, ids: Callable[[], str]
+) -> None:
+    assert truck_place(session, driven, NOW) is not None
+    other = make_driver(session, "Bo Li", "+12015550177")
+
+    reassign(session, driven.stop.route_id, driver_id=other.id, now=NOW, actor=SYSTEM, ids=ids)
+    session.flush()
+
+    assert truck_place(session, driven, NOW) is None
