@@ -234,8 +234,8 @@ class Sender:
         with self._database.writing() as session:
             recorder = Recorder(self._house, self._clock, self._provider.name, self._owner, self._bucket)
             ids = [one.outgoing.reference for one, _ in outcomes]
-            rows = session.scalars(select(Notification).where(Notification.id.in_(ids))).all()
-            assert len(rows) == len(set(ids))  # held, so that each is read once and together
+            # Held until the end: the session finds each here, so that all are read together.
+            _held = session.scalars(select(Notification).where(Notification.id.in_(ids))).all()
             for one, outcome in outcomes:
                 recorder.record(session, one, outcome, sent)
             told = [health_of(outcome) for _, outcome in outcomes]
