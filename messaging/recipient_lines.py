@@ -17,6 +17,7 @@ from tracking.deliveries import Delivery
 from tracking.driving import is_driving
 
 NO_WORDS = "(a message without words)"
+AFTER_NOTE = "This message came when the driver was done. Support has it."
 LATE_REPLY_EVERY = timedelta(hours=24)
 DRIVING_REPLY_EVERY = timedelta(minutes=30)
 
@@ -45,6 +46,8 @@ def chat(reading: Reading, delivery: Delivery, *, assumed: str = "", held: Inbou
     if held is None:
         reading.settle(ReadAs.CHAT, delivery.id, assumed)
     reading.changed(delivery.id)
+    if state.code == "after":
+        note_event(reading.session, delivery.id, AFTER_NOTE, reading.now, key="after")
     if state.code == "closed":
         note_event(
             reading.session,

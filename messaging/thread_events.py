@@ -5,15 +5,15 @@ Nothing is stored: an undone step or a corrected promise is right at once, and a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.reply_texts import hours, language_of
-from messaging.wish_texts import told
-from tracking.custody import CustodyKind, history
+from messaging.wish_texts import day_words, told
+from tracking.custody import CustodyEvent, CustodyKind, history
 from tracking.deliveries import Delivery, PromiseChange
 
 TOLD_FROM = timedelta(minutes=10)  # a promise that ends this much later is told as a delay; our choice
@@ -29,6 +29,11 @@ _EN: dict[str, str] = {
     CustodyKind.REASSIGNED: "Another driver brings it now.",
     CustodyKind.CANCELLED: "Cancelled.",
     CustodyKind.RETURNED: "It went back to the depot.",
+    "moved_to": "Moved to {day}.",
+    "proof": "Proof taken:",
+    "photo": "photo",
+    "signature": "signature",
+    "name": "name",
     "delayed": "Delayed{cause}. Now expected {when}.",
     "traffic": " by traffic",
     "long_stop": " by a long stop",
@@ -47,6 +52,11 @@ _ES: dict[str, str] = {
     CustodyKind.REASSIGNED: "Ahora lo trae otro conductor.",
     CustodyKind.CANCELLED: "Cancelado.",
     CustodyKind.RETURNED: "Volvió al almacén.",
+    "moved_to": "Pasa al {day}.",
+    "proof": "Prueba tomada:",
+    "photo": "foto",
+    "signature": "firma",
+    "name": "nombre",
     "delayed": "Con retraso{cause}. Ahora se espera {when}.",
     "traffic": " por el tráfico",
     "long_stop": " por una parada larga",
@@ -60,8 +70,12 @@ _KEPT_ES = {
     "Support joined the conversation.": "Soporte se unió a la conversación.",
     "Support has taken over the conversation.": "Soporte atiende ahora la conversación.",
     "Support handed the conversation back to the driver.": "Soporte devolvió la conversación al conductor.",
+    "This message came when the driver was done. Support has it.": (
+        "Este mensaje llegó cuando el conductor ya había terminado. Lo tiene soporte."
+    ),
     "This message came after the chat had closed.": "Este mensaje llegó cuando el chat ya estaba cerrado.",
 }
+_PROOFS = frozenset({"photo", "signature", "name"})
 _WORDS = {"en": _EN, "es": _ES}
 
 
@@ -77,7 +91,7 @@ class ThreadEvent:
 def events_of(session: Session, delivery: Delivery, locale: str) -> list[ThreadEvent]:
     """Return what happened to a delivery that was loaded whole, oldest first, in the language of ``locale``."""
     words = _WORDS[language_of(locale)]
-    found = [*_custody(session, delivery, words), *_delays(session, delivery, words, locale)]
+    found = [*_custody(session, delivery, words, locale), *_delays(session, delivery, words, locale)]
     return sorted(found, key=lambda event: (event.at, -event.id))
 
 
@@ -88,13 +102,24 @@ def in_language(sentence: str, locale: str, *, is_recipient: bool = False) -> st
     return told(sentence, locale, is_recipient=is_recipient)
 
 
-def _custody(session: Session, delivery: Delivery, words: dict[str, str]) -> Iterator[ThreadEvent]:
+def _custody(session: Session, delivery: Delivery, words: dict[str, str], locale: str) -> Iterator[ThreadEvent]:
     before: CustodyKind | None = None
     for number, event in enumerate(history(session, delivery.id), start=1):
         # An arrival that was noticed and then tapped is one arrival.
         if event.kind in words and event.kind is not before:
-            yield ThreadEvent(-number, event.at, words[event.kind])
+            yield ThreadEvent(-number, event.at, _told(event, words, locale))
         before = event.kind
+
+
+def _told(event: CustodyEvent, words: dict[str, str], locale: str) -> str:
+    """Return the sentence of one event: with the proof that was taken, or the day it moved to."""
+    if event.kind is CustodyKind.DELIVERED:
+        taken = [words[name] for name in event.detail.get("proofs", []) if name in _PROOFS]
+        return f"{words[event.kind]} {words['proof']} {', '.join(taken)}." if taken else words[event.kind]
+    moved_to = event.detail.get("to_on") if event.kind is CustodyKind.RESCHEDULED else None
+    return (
+        words["moved_to"].format(day=day_words(date.fromisoformat(moved_to), locale)) if moved_to else words[event.kind]
+    )
 
 
 def _delays(session: Session, delivery: Delivery, words: dict[str, str], locale: str) -> Iterator[ThreadEvent]:

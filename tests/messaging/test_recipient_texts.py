@@ -135,3 +135,11 @@ def test_two_machines_that_answer_each_other_stop_soon(session: Session) -> None
     for minute in range(30):
         told(session, "HELP", at=NOW + timedelta(minutes=minute))
     assert len(replies(session)) == 8
+
+
+def test_a_text_after_the_delivery_is_noted_once_for_support(session: Session) -> None:
+    delivery = out(session, status=DeliveryStatus.DELIVERED, delivered_at=NOW, status_at=NOW)
+    told(session, "thanks, but the box is open")
+    told(session, "please look at it", at=NOW + timedelta(minutes=5))
+    noted = [body for voice, body in lines(session, delivery) if voice is Voice.SYSTEM]
+    assert noted == ["This message came when the driver was done. Support has it."]

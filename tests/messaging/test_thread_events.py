@@ -118,3 +118,33 @@ def test_that_support_joined_is_told_in_the_recipients_language(session: Session
     join(session, delivery.id, "bo", local("11:00"))
     assert bodies(session, delivery) == ["Soporte se unió a la conversación."]
     assert bodies(session, delivery, Voice.DRIVER) == ["Support joined the conversation."]
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "locale", "said"),
+    [
+        (CustodyKind.DELIVERED, {"proofs": ["photo", "signature"]}, "en", "Delivered. Proof taken: photo, signature."),
+        (CustodyKind.DELIVERED, {"proofs": []}, "en", "Delivered."),
+        (CustodyKind.DELIVERED, {"proofs": ["photo"]}, "es", "Entregado. Prueba tomada: foto."),
+        (CustodyKind.RESCHEDULED, {"to_on": "2026-03-06"}, "en", "Moved to Fri, Mar 6."),
+        (CustodyKind.RESCHEDULED, {"to_on": "2026-03-06"}, "es", "Pasa al vie, 6 mar."),
+        (CustodyKind.RESCHEDULED, {}, "en", "Moved to another day."),
+    ],
+)
+def test_a_proof_and_a_new_day_are_named(
+    session: Session, kind: CustodyKind, detail: dict[str, object], locale: str, said: str
+) -> None:
+    delivery = under_way(session, locale=locale)
+    custody.record(
+        session,
+        event_id=new_id(),
+        delivery_id=delivery.id,
+        kind=kind,
+        at=NOW,
+        now=NOW,
+        actor=SYSTEM,
+        source="tap",
+        detail=detail,
+    )
+    session.flush()
+    assert bodies(session, delivery) == [said]

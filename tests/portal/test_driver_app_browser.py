@@ -162,7 +162,8 @@ def test_while_driving_a_message_is_read_aloud_with_three_answers(
         ["en", "Message from Bo L., stop 2."],
         ["es", "¿Puede venir por el jardín?"],
     ]
-    dialog.get_by_role("button", name="I am on my way to you.").click()
+    with page.expect_response(f"**/deliveries/{shift.delivery_ids[1]}/messages"):
+        dialog.get_by_role("button", name="I am on my way to you.").click()
     expect(dialog).to_be_hidden()
     until(page, "document.querySelector('#driver-news').dataset.unreadCount === '0'")
     with services.database.reading() as session:
