@@ -34,6 +34,12 @@ for _statement in SQLITE_INDEX:
 for _statement in POSTGRESQL_INDEX:
     event.listen(ChatMessage.__table__, "after_create", DDL(_statement).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
 
+event.listen(
+    ChatMessage.__table__,
+    "before_drop",
+    DDL("DROP TABLE IF EXISTS chat_search").execute_if(dialect="sqlite"),  # type: ignore[no-untyped-call]
+)
+
 _CHAT_SEARCH = table("chat_search", column("rowid"))
 
 

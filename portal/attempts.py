@@ -1,5 +1,6 @@
 """How often somebody may try what only its owner knows: a password, or the link to a delivery. Only failures count."""
 
+import structlog
 from redis import Redis
 
 from portal.addresses import neighbourhood
@@ -12,6 +13,10 @@ ACCOUNT_AT_ADDRESS, ACCOUNT, ADDRESS = 5, 50, 30
 # Links that are none, by address and minute: carriers put many people behind one, so true links never count
 # (reference/messaging.md 5.2).
 LINK_WINDOW_S, BAD_LINKS = 60, 20
+ALARM_FROM = 100  # links that are none, of everybody, in a minute: somebody guesses from many places (messaging.md 5.2)
+_EVERYBODY = "everybody"
+
+log = structlog.get_logger()
 
 
 class Attempts:
@@ -41,8 +46,14 @@ class BadLinks:
         caller = neighbourhood(address)
         if self._tally.counts([caller], elapsed_s)[caller] >= BAD_LINKS:
             return True
-        self._tally.add([caller], elapsed_s)
+        self._tally.add([caller, _EVERYBODY], elapsed_s)
+        if self.of_everybody(elapsed_s) == ALARM_FROM:
+            log.warning("links are being guessed", in_this_minute=ALARM_FROM)
         return False
+
+    def of_everybody(self, elapsed_s: float) -> int:
+        """Return how many links that are none were asked for in this minute, each address at most twenty times."""
+        return self._tally.counts([_EVERYBODY], elapsed_s)[_EVERYBODY]
 
 
 def _limits(account: str, address: str) -> dict[str, int]:

@@ -62,6 +62,8 @@ def metrics() -> ResponseReturnValue:
         tasks = select(func.count()).select_from(Task).where(Task.resolved_at.is_(None))
         waiting.labels("tasks").set(session.scalar(tasks) or 0)
         add_message_figures(registry, session)
+    guesses = Gauge("portal_bad_links", "Links that are none, asked for in this minute", registry=registry)
+    guesses.set(mine.bad_links.of_everybody(mine.clock.elapsed()))
     for part, age in beat_ages(mine).items():
         beats.labels(part).set(-1.0 if age is None else age)
     return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")

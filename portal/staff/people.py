@@ -12,6 +12,7 @@ from portal import accounts, passwords
 from portal.accounts import AccountRefused, Role, StaffAccount
 from portal.services import services
 from portal.staff import words
+from portal.staff.own_password import password_problem
 from portal.staff.shell import ask_first, blueprint, done, is_confirmed, me, note_view, refused, requires
 from tracking.facts import login_ended, publish
 from tracking.ids import new_id
@@ -142,9 +143,7 @@ def own_password() -> ResponseReturnValue:
     """Change one's own password; every session of the account ends, this one too."""
     mine = services()
     now, fresh = mine.clock.now(), request.form.get("fresh", "")
-    with mine.database.reading() as reading:
-        stored = accounts.the_account(reading, me().id).password_hash
-    problem = "" if passwords.is_right(stored, request.form.get("current", "")) else "The current password is wrong."
+    problem = password_problem(request.form.get("current", ""))
     if not problem and fresh != request.form.get("again", ""):
         problem = "The two new passwords differ."
     if not problem:

@@ -3,15 +3,14 @@
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from portal import accounts, passwords, second_step
+from portal import accounts, second_step
 from portal.accounts import Role, StaffAccount
 from portal.services import services
+from portal.staff.own_password import TOO_OFTEN, password_problem
 from portal.staff.qr import qr
 from portal.staff.shell import ask_first, blueprint, done, is_confirmed, me, note_view, refused, requires
 from tracking.facts import login_ended, publish
 
-TOO_OFTEN = "That was tried too often. Please wait a quarter of an hour."
-WRONG_PASSWORD = "The password is wrong."  # noqa: S105 - a sentence
 WRONG_CODE = "This code is not right, or was used already. Wait for the next one."
 
 
@@ -26,7 +25,7 @@ def second_step_page() -> ResponseReturnValue:
 @requires(Role.AGENT, may_come_first=True)
 def second_step_begin() -> ResponseReturnValue:
     """Make a key and show it as a QR code. The password is asked, so that an open screen is not enough."""
-    refusal = _password_problem()
+    refusal = password_problem(request.form.get("password", ""))
     if refusal:
         return _page(problem=refusal), 422
     mine = services()
@@ -62,7 +61,7 @@ def second_step_confirm() -> ResponseReturnValue:
 @requires(Role.AGENT, may_come_first=True)
 def second_step_codes() -> ResponseReturnValue:
     """Make new recovery codes; those before are worth nothing."""
-    refusal = _password_problem()
+    refusal = password_problem(request.form.get("password", ""))
     if refusal:
         return _page(problem=refusal), 422
     mine = services()
@@ -80,7 +79,11 @@ def second_step_codes() -> ResponseReturnValue:
 def second_step_off() -> ResponseReturnValue:
     """Turn one's own second step off, where the house does not require it."""
     mine = services()
-    refusal = "This house requires it." if mine.settings.needs_second_step else _password_problem()
+    refusal = (
+        "This house requires it."
+        if mine.settings.needs_second_step
+        else password_problem(request.form.get("password", ""))
+    )
     if refusal:
         return _page(problem=refusal), 422
     with mine.database.writing() as writing:
@@ -110,20 +113,6 @@ def person_second_step_reset(staff_id: str) -> ResponseReturnValue:
         note_view(writing, "second_step_reset", "staff", staff_id, mine.clock.now())
     publish(mine.redis, [login_ended()])
     return done("staff.people", "Reset.")
-
-
-def _password_problem() -> str:
-    """Return why the typed password does not open this, or nothing; failures count as at the login."""
-    mine = services()
-    who = {"account": me().email, "address": request.remote_addr or "", "elapsed_s": mine.clock.elapsed()}
-    if mine.attempts.are_used_up(**who):  # type: ignore[arg-type]
-        return TOO_OFTEN
-    with mine.database.reading() as reading:
-        stored = accounts.the_account(reading, me().id).password_hash
-    if passwords.is_right(stored, request.form.get("password", "")):
-        return ""
-    mine.attempts.failed(**who)  # type: ignore[arg-type]
-    return WRONG_PASSWORD
 
 
 def _page(*, is_setting_up: bool = False, problem: str = "", codes: list[str] | None = None) -> str:

@@ -24,7 +24,21 @@ OPEN_ALL = "document.querySelectorAll('details').forEach(one => { one.open = tru
 SEVERE = {"serious", "critical"}
 DRIVER, ANNA = "+12015550150", "+12015550101"
 NARROWEST = 320  # CSS pixels: 1280 at 400 % (WCAG 1.4.10)
-STAFF_PAGES = ("", "inbox", "inbox?queue=all", "fleet", "cases", "tasks", "import", "people", "account")
+STAFF_PAGES = (
+    "",
+    "inbox",
+    "inbox?queue=all",
+    "fleet",
+    "cases",
+    "tasks",
+    "import",
+    "people",
+    "account",
+    "ratings",
+    "answers",
+    "audit",
+    "account/second-step",
+)
 
 
 @pytest.fixture(scope="module")

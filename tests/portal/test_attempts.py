@@ -4,13 +4,14 @@ import asyncio
 import re
 
 import pytest
+import structlog
 from flask.testing import FlaskClient
 from redis import Redis
 
 from portal.accounts import Role
 from portal.addresses import neighbourhood
 from portal.app import create_app
-from portal.attempts import ACCOUNT_AT_ADDRESS, BAD_LINKS, BadLinks
+from portal.attempts import ACCOUNT_AT_ADDRESS, ALARM_FROM, BAD_LINKS, LINK_WINDOW_S, BadLinks
 from portal.passwords import LONGEST
 from portal.services import Services, build
 from portal.settings import read_settings
@@ -61,6 +62,17 @@ def test_links_are_counted_anew_every_minute_and_by_address(redis: Redis) -> Non
     assert links.one_more(address="192.0.2.1", elapsed_s=659.0)
     assert not links.one_more(address="192.0.2.2", elapsed_s=659.0)
     assert not links.one_more(address="192.0.2.1", elapsed_s=661.0)
+
+
+def test_guesses_from_everywhere_raise_an_alarm_once_a_minute(redis: Redis) -> None:
+    links = BadLinks(redis)
+    with structlog.testing.capture_logs() as told:
+        for number in range(ALARM_FROM + 30):
+            links.one_more(address=f"192.0.2.{number % 50}", elapsed_s=1000.0)
+
+    assert [entry["event"] for entry in told] == ["links are being guessed"]
+    assert links.of_everybody(1000.0) == ALARM_FROM + 30
+    assert links.of_everybody(1000.0 + LINK_WINDOW_S) == 0
 
 
 def test_neither_addresses_nor_accounts_can_be_read_from_redis(client: FlaskClient, redis: Redis) -> None:

@@ -1,14 +1,17 @@
 """Login, logout, and when a session ends."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from argon2 import PasswordHasher
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from portal import accounts
 from portal.accounts import Role
+from portal.app import create_app
 from portal.attempts import ACCOUNT_AT_ADDRESS, WINDOW_S
 from portal.services import Services
 from portal.staff.login import TOO_OFTEN, WRONG
@@ -113,6 +116,49 @@ def test_a_cookie_from_before_the_login_is_worth_nothing_after_it(client: FlaskC
     assert before.value != after.value
     client.set_cookie("portal", before.value)
     assert client.get("/staff/").status_code == 303
+
+
+def test_the_cookie_of_a_login_is_bound_to_its_host_and_to_tls(services: Services, mara: str) -> None:
+    secure = replace(services, settings=replace(services.settings, public_url="https://track.example.com"))
+    app = create_app(secure)
+    app.testing = True
+    client = app.test_client()
+
+    answer = client.get("/staff/login", base_url="https://track.example.com")
+
+    parts = answer.headers["Set-Cookie"].split("; ")
+    assert parts[0].startswith("__Host-portal=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(parts)
+    assert not any(part.startswith("Domain") for part in parts)
+
+
+def test_a_new_password_ends_every_login_of_the_account_and_no_other(app: Flask, services: Services) -> None:
+    here, there = (app.test_client() for _ in range(2))
+    first = StaffBrowser(here, services, Role.AGENT, "Mara Lind")
+    second, other = object.__new__(StaffBrowser), StaffBrowser(app.test_client(), services, Role.AGENT, "Joe Ade")
+    second.client, second.services, second.account = there, services, first.account
+    second.come_in()
+    with services.database.writing() as session:
+        accounts.the_account(session, first.account.id).password_hash = WEAK.hash(PASSWORD)
+
+    fresh = {"current": PASSWORD, "fresh": "another long battery staple", "again": "another long battery staple"}
+    assert first.post("/staff/account/password", fresh).status_code == 303
+
+    assert [who.get("/staff/").status_code for who in (first, second, other)] == [303, 303, 200]
+
+
+def test_guesses_at_the_own_password_of_an_open_screen_count_as_at_the_login(
+    client: FlaskClient, services: Services, clock: SetClock
+) -> None:
+    staff = StaffBrowser(client, services, Role.AGENT)
+    with services.database.writing() as session:
+        accounts.the_account(session, staff.account.id).password_hash = WEAK.hash(PASSWORD)
+    for _ in range(ACCOUNT_AT_ADDRESS):
+        assert "is wrong" in staff.post("/staff/account/password", {"current": "wrong"}).text
+
+    fresh = {"current": PASSWORD, "fresh": "another long battery staple", "again": "another long battery staple"}
+    assert TOO_OFTEN in staff.post("/staff/account/password", fresh).text
+    assert staff.get("/staff/").status_code == 200
 
 
 def test_a_copied_cookie_dies_with_the_logout(client: FlaskClient, services: Services) -> None:
