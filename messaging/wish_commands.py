@@ -7,7 +7,8 @@ from messaging.commands import Asked, Command
 from messaging.inbound_reading import Reading
 from messaging.inbound_texts import InboundMessage
 from messaging.reply_texts import reply_text, status_text
-from messaging.wish_actions import ask_for, possible, possible_days, take_back
+from messaging.wish_actions import ask_for, possible_days, take_back
+from messaging.wish_steps import possible
 from messaging.wish_texts import day_words, days_words, short_wish, sms_text
 from messaging.wishes import Wish, WishKind, WishRefused, WishStatus
 from tracking.deliveries import Delivery

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from messaging.recipient_acts import LATE_CHOICES
-from messaging.wish_actions import possible, possible_days
+from messaging.wish_actions import possible_days
+from messaging.wish_steps import possible
 from messaging.wish_texts import day_words, wish_words
 from messaging.wishes import Wish, WishKind, WishStatus, newest_wish
 from portal.recipient.phases import UNDER_WAY, Phase

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from messaging.wish_actions import BY_RULE, can_undo
+from messaging.wish_decisions import can_undo
+from messaging.wish_steps import BY_RULE
 from messaging.wish_texts import wish_words
 from messaging.wishes import Wish, WishStatus, newest_wish
 from portal import accounts

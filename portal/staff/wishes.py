@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from messaging import wish_actions
+from messaging import wish_decisions
 from messaging.errors import MessagingError
 from messaging.wishes import Wish
 from portal.accounts import Role
@@ -23,7 +23,7 @@ from tracking.route_changes import Changed
 @requires(Role.DISPATCHER)
 def decide_wish(wish_id: str, decision: str) -> ResponseReturnValue:
     """Accept or decline, with optional words; the recipient, the driver and the thread are told."""
-    act = wish_actions.accept if decision == "accept" else wish_actions.decline
+    act = wish_decisions.accept if decision == "accept" else wish_decisions.decline
     said = request.form.get("words", "")
 
     def decided(session: Session, now: datetime) -> Changed:
@@ -37,7 +37,7 @@ def decide_wish(wish_id: str, decision: str) -> ResponseReturnValue:
 def undo_wish(wish_id: str) -> ResponseReturnValue:
     """Take a decision back while the recipient has not been told."""
     return _change(
-        wish_id, "wish_undo", lambda session, now: wish_actions.undo(session, wish_id, now=now), "Taken back."
+        wish_id, "wish_undo", lambda session, now: wish_decisions.undo(session, wish_id, now=now), "Taken back."
     )
 
 
@@ -53,7 +53,7 @@ def _change(wish_id: str, action: str, act: Callable[[Session, datetime], Change
         with mine.database.writing() as session:
             changed = act(session, now)
             note_view(session, action, "delivery", delivery_id, now)
-            can_undo = wish_actions.can_undo(session, session.get_one(Wish, wish_id), now)
+            can_undo = wish_decisions.can_undo(session, session.get_one(Wish, wish_id), now)
     except (MessagingError, TrackingError) as error:
         return refused(sentence=str(error), **back)
     publish(mine.redis, [*changed.facts(), chat_changed(delivery_id), inbox_changed()])

@@ -13,7 +13,9 @@ from messaging.conversations import Voice, mark_seen, thread
 from messaging.house_rules import HouseRules, save_rules
 from messaging.kinds import Kind
 from messaging.notifications import Notification, NotificationStatus
-from messaging.wish_actions import accept, ask_for, can_undo, decline, lapse, possible, take_back, undo
+from messaging.wish_actions import ask_for, lapse, take_back
+from messaging.wish_decisions import accept, can_undo, decline, undo
+from messaging.wish_steps import possible
 from messaging.wishes import MOVES, Wish, WishKind, WishRefused, WishStatus, advance, wish_in_force
 from tests.builders import SERVICE_ON, local, make_delivery
 from tests.messaging.phone import NOW, out

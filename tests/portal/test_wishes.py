@@ -6,7 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.chat_lines import ChatMessage, Origin
-from messaging.wish_actions import accept, ask_for
+from messaging.wish_actions import ask_for
+from messaging.wish_decisions import accept
 from messaging.wishes import WishKind, WishStatus, newest_wish
 from portal.accounts import Role
 from portal.driver.day import load_day
