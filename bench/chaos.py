@@ -13,27 +13,25 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from bench import chaos_day
-from messaging.cases import Task, TaskKind
+from bench.chaos_report import LONGEST_RECOVERY_S, TIMES, Played, report
 from messaging.kinds import Channel, Kind
-from messaging.notifications import Notification
 from messaging.outbox import queue
 from portal.services import Services, build
 from portal.settings import read_settings
 from sandbox.clock_steps import ClockSteps
-from sandbox.havoc import LEASE_S, Havoc
+from sandbox.havoc import Havoc
 from sandbox.instance import Instance, ended_in_order
-from sandbox.judge import SMS, Message, Verdict, came, judge
+from sandbox.judge import SMS, Message, came, judge
 from sandbox.machine import monotonic_s
 from sandbox.postgres import Cluster, find_initdb
 from tracking import imports
@@ -41,13 +39,10 @@ from tracking.actors import SYSTEM
 from tracking.deliveries import Delivery
 from tracking.ids import new_id
 
-TIMES = {"PORTAL_SEND_TIMEOUT_S": "2", "PORTAL_LEASE_S": f"{LEASE_S:.0f}", "PORTAL_SETTLE_S": "3"}
 SETTLED_S = 15.0  # lease, settle time and a little: what would still come a second time comes within it
 PATIENCE_S = 4.0
 KILLS_A_PAUSE = 6  # besides the pauses that come by chance
-FEWEST_PAUSES = 10  # longer than the lease, in a run of full size
 LONGEST_S = 560.0
-LONGEST_RECOVERY_S = 60.0
 FLUSHES = 3
 # What the stand-ins do wrong (reference/messaging.md 6.3, and the mail server with it).
 FAULTS: tuple[tuple[str, dict[str, float]], ...] = (
@@ -202,69 +197,6 @@ def tell_next(services: Services, count: int, now: datetime) -> None:
     services.wake.send(Channel.SMS)
 
 
-def said_lost(services: Services) -> int:
-    """Return how many messages the product itself lists as possibly lost."""
-    with services.database.reading() as session:
-        count = select(func.count()).select_from(Task).where(Task.kind == TaskKind.POSSIBLY_LOST)
-        return session.scalar(count) or 0
-
-
-def states(services: Services) -> Counter[str]:
-    """Return how many notifications the product has in each state, by channel."""
-    with services.database.reading() as session:
-        by = select(Notification.channel, Notification.status, func.count())
-        found = session.execute(by.group_by(Notification.channel, Notification.status))
-        return Counter({f"{channel} {status}": count for channel, status, count in found})
-
-
-def logged(folder: Path) -> Counter[str]:
-    """Return how often the worker logged each event."""
-    found: Counter[str] = Counter()
-    for line in (folder / "worker.log").read_text(errors="replace").splitlines():
-        try:
-            told = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(told, dict):
-            found[str(told.get("event"))] += 1
-            found["left by the dead"] += int(told.get("ambiguous", 0))
-    return found
-
-
-def report(run: Run, planned: Verdict, moment: Verdict, services: Services, seconds: float) -> bool:
-    """Print the table; True when everything held."""
-    events = logged(run.instance.folder)
-    listed = said_lost(services)
-    slept = [pause_s for pause_s in run.havoc.pauses_s if pause_s > LEASE_S]
-    struck = ", ".join(f"{name} {count}" for name, count in run.havoc.struck.most_common())
-    struck_repeats = planned.mail_repeats - planned.unanswered_repeats
-    recovered_s = max(wave.recovered_s for wave in run.waves)
-    faults = Counter(entry["kind"] for entry in run.instance.world.journal("fault"))
-    say(f"""
-kills                        {run.havoc.kills} ({struck})
-slept past their lease       {len(slept)} ({", ".join(f"{pause_s:.1f}" for pause_s in slept)} s)
-faults of the stand-ins      {", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()))}
-planned: expected            {planned.expected}
-planned: lost                {len(planned.lost)} {planned.lost[:5]}
-planned: doubled             {sum(planned.doubled.values())} {list(planned.doubled)[:5]}
-extra                        {sum(planned.extra.values())} {list(planned.extra)[:5]}
-mails said again             {planned.mail_repeats} under their own Message-ID (counted once): \
-{planned.unanswered_repeats} kept by the server without a word, {struck_repeats} after a blow
-happening now: expected      {moment.expected}
-happening now: doubled       {sum(moment.doubled.values())}
-happening now: lost          {len(moment.lost)}, listed by the product {listed}
-outcomes nobody saw          {events["outcome unknown"]} answers, {events["left by the dead"]} left by the dead
-  found at the provider      {events["found at the provider"]}
-  sent again after looking   {events["sent again after looking"]}
-  possibly lost              {events["possibly lost"]}
-recovery after a last blow   {recovered_s:.1f} s (longest of {len(run.waves)})
-states                       {dict(states(services))}
-took                         {seconds:.0f} s; send timeout / lease / settle {"/".join(TIMES.values())} s""")
-    holds = not (planned.lost or planned.doubled or planned.extra or moment.doubled)
-    enough = run.havoc.kills >= run.kills and len(slept) >= min(FEWEST_PAUSES, run.kills // 10)
-    return holds and enough and listed == len(moment.lost) and recovered_s < LONGEST_RECOVERY_S
-
-
 def main() -> int:
     """Run once; 0 when nothing was lost or doubled."""
     options = _options()
@@ -316,7 +248,9 @@ def play(options: argparse.Namespace, instance: Instance, havoc: Havoc, rng: ran
     of_moment = [entry for entry in entries if (message := came(entry)) and message.kind == "next_stop"]
     others = [entry for entry in entries if entry not in of_moment]
     planned = judge({message for wave in run.waves for message in wave.expected}, others)
-    holds = report(run, planned, judge(moment_list, of_moment), services, monotonic_s() - started)
+    recovered_s = max(wave.recovered_s for wave in run.waves)
+    played = Played(instance, havoc, options.kills, len(run.waves), recovered_s, monotonic_s() - started)
+    holds = report(played, planned, judge(moment_list, of_moment), services)
     services.database.close()
     return holds
 
