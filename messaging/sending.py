@@ -157,6 +157,8 @@ class Sender:
         if limit == 0:
             return []
         now = self._clock.now()
+        if is_probe:  # what may be lost is not what one tries with, if there is something else
+            lanes = (*OTHERS, *URGENT)
         taken = claim(session, channel=self._channel, lanes=lanes, limit=limit, now=now, elapsed=elapsed, lease=lease)
         if is_probe and not taken:
             release_probe(session, name, self._owner)

@@ -16,7 +16,7 @@ from messaging.breakers import (
     room,
     states,
 )
-from messaging.kinds import Channel, Kind
+from messaging.kinds import Channel, Kind, Lane
 from messaging.notifications import Notification, NotificationStatus
 from portal.services import Services
 from portal.workshop import Workshop
@@ -138,3 +138,25 @@ def test_a_silent_provider_gets_one_message_a_rest_and_everything_when_it_is_bac
     assert {row.status for row in sent} <= {NotificationStatus.ACCEPTED}
     assert sorted(text.to for text in world.texts()) == sorted({text.to for text in world.texts()})
     assert len(world.texts()) == many
+
+
+def test_one_tries_with_a_message_that_can_wait(
+    many: int,
+    workshop: Workshop,
+    world: World,
+    world_services: Services,
+    clock: SetClock,
+    rows: Callable[[], list[Notification]],
+) -> None:
+    clock.at = clock.at.replace(hour=23)
+    workshop.reconcile()
+    urgent = next(row for row in rows() if row.channel is Channel.SMS)
+    with world_services.database.writing() as session:
+        session.get_one(Notification, urgent.id).lane = Lane.NOW
+    tell(world_services.database, *[FAILS] * FAILURES_TO_OPEN, elapsed=clock.machine_s)
+    world.fault("error_before")
+    clock.machine_s += FIRST_REST_S + 1
+
+    workshop.send(Channel.SMS)
+
+    assert [row.lane for row in rows() if row.attempt] == [Lane.DAY_BEFORE]
