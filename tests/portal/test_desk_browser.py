@@ -1,0 +1,196 @@
+"""Support at the desk, in Chromium under the real policy: two agents at once, keys, answers, and without JavaScript."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import func, select
+
+from messaging.canned_answers import keep
+from messaging.chat_lines import ChatMessage, Conversation
+from portal.accounts import Role
+from portal.services import Services
+from tests.browser import open_browser
+from tests.not_run import leave_out
+from tests.portal.driver_phone import at_free_port, serving
+from tests.portal.staff_browser import StaffBrowser
+from tests.portal.staff_day import StaffDay, build_day
+from tracking.ids import new_id
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=20_000)  # a machine that runs many tests at once is slow
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with open_browser() as opened:
+        if opened is None:
+            leave_out("the staff pages in a browser", "no Chromium was found")
+        assert opened is not None
+        yield opened
+
+
+@pytest.fixture
+def environ(environ: dict[str, str]) -> dict[str, str]:
+    """The usual environment at a free port."""
+    return at_free_port(environ)
+
+
+@pytest.fixture
+def day(services: Services) -> StaffDay:
+    with services.database.writing() as session:
+        return build_day(session, now=services.clock.now(), ids=new_id)
+
+
+@pytest.fixture
+def url(services: Services) -> Iterator[str]:
+    """The address of a running portal."""
+    with serving(services) as address:
+        yield address
+
+
+def desk(browser: Browser, app: Flask, services: Services, url: str, name: str, **options: object) -> BrowserContext:
+    """Return a browser in which somebody of staff is logged in."""
+    staff = StaffBrowser(app.test_client(), services, Role.DISPATCHER, name)
+    cookie = staff.client.get_cookie("portal")
+    assert cookie is not None
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)  # type: ignore[arg-type]
+    context.add_cookies([{"name": "portal", "value": cookie.value, "url": url}])
+    context.set_default_timeout(15_000)
+    return context
+
+
+def complaints(page: Page) -> list[str]:
+    """Return a list that fills with what the page and its policy complain about."""
+    found: list[str] = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("console", lambda told: found.append(told.text) if "Content Security Policy" in told.text else None)
+    return found
+
+
+def unread(services: Services, delivery_id: str) -> int:
+    with services.database.reading() as session:
+        lines = ChatMessage.conversation_id == delivery_id, ChatMessage.seen_by_staff_at.is_(None)
+        return session.scalar(select(func.count()).where(*lines, ChatMessage.voice != "support")) or 0
+
+
+def test_two_agents_see_each_other_live_and_the_second_answer_is_refused_with_its_words_kept(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    path = f"{url}/staff/conversations/{day.chatty}"
+    mara = desk(browser, app, services, url, "Mara Lind").new_page()
+    joe = desk(browser, app, services, url, "Joe Ade").new_page()
+    wrong = complaints(mara)
+    with mara.context, joe.context:
+        assert unread(services, day.chatty) > 0
+        with mara.expect_response(lambda answer: answer.url.endswith("/seen")):
+            mara.goto(path)
+        assert unread(services, day.chatty) == 0
+        joe.goto(path)
+        joe.locator("#reply").fill("In 20 minutes")
+        expect(mara.locator("#talk-bar")).to_contain_text("Joe Ade is writing")
+
+        mara.locator("#reply").fill("About half an hour.")
+        mara.keyboard.press("Control+Enter")
+        expect(mara.locator("#thread")).to_contain_text("About half an hour.")
+        expect(joe.locator("#thread")).to_contain_text("About half an hour.")
+
+        joe.reload()
+        assert joe.locator("#reply").input_value() == "In 20 minutes"
+        # As if both had been sent in the same moment: in one turn, so that no fresh part comes in between.
+        joe.evaluate(
+            "() => { document.querySelector('[name=version]').value = '5';"
+            " document.getElementById('reply-form').requestSubmit(); }"
+        )
+        expect(joe.locator("#reply-problem")).to_contain_text("Your message was not sent")
+        expect(joe.locator(".chat__line--fresh")).to_contain_text("About half an hour.")
+        assert joe.locator("#reply").input_value() == "In 20 minutes"
+        joe.locator("#reply-form button[type=submit]").click()
+        expect(mara.locator("#thread")).to_contain_text("In 20 minutes")
+        assert joe.locator("#reply").input_value() == ""
+        joe.goto(f"{url}/staff/inbox")
+        expect(mara.locator("#talk-bar")).not_to_contain_text("Joe Ade is")
+    assert wrong == []
+
+
+def test_everything_is_under_the_fingers_but_not_while_typing(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    with services.database.writing() as session:
+        for name, body in (("Soon", "Hello ((name)), soon."), ("Sorry", "We are sorry, ((name)).")):
+            told = {"staff_id": "bo", "now": services.clock.now(), "ids": new_id}
+            keep(session, answer_id=None, name=name, locale="en", body=body, **told)
+    page = desk(browser, app, services, url, "Mara Lind").new_page()
+    wrong = complaints(page)
+    with page.context:
+        page.goto(f"{url}/staff/inbox")
+        rows = page.locator("main a.row")
+        page.keyboard.press("j")
+        expect(rows.nth(0)).to_be_focused()
+        page.keyboard.press("j")
+        page.keyboard.press("k")
+        page.keyboard.press("j")
+        expect(rows.nth(1)).to_be_focused()
+        page.keyboard.press("/")
+        expect(page.locator("#q")).to_be_focused()
+        page.keyboard.type("jk?")
+        assert page.locator("#q").input_value() == "jk?"
+        rows.nth(1).focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/staff/conversations/*")
+
+        page.keyboard.press("?")
+        expect(page.locator("#keys")).to_be_visible()
+        page.keyboard.press("a")
+        page.keyboard.press("Escape")
+        expect(page.locator("#keys")).not_to_be_visible()
+        page.keyboard.press("c")
+        expect(page.locator("#offers-find")).to_be_focused()
+        page.keyboard.type("SORR")
+        page.keyboard.press("Enter")
+        expect(page.locator("#reply")).to_be_focused()
+        assert page.locator("#reply").input_value().startswith("We are sorry, ")
+        page.keyboard.type(" aen")
+        page.keyboard.press("Escape")
+        page.keyboard.press("n")
+        expect(page.locator('[name="note"]')).to_be_checked()
+        page.keyboard.press("a")
+        expect(page.locator("#talk-bar")).to_contain_text("Yours")
+        page.keyboard.press("e")
+        expect(page.locator(".notice--ok")).to_contain_text("Taken off the list")
+        page.keyboard.press("u")
+        page.wait_for_url("**/staff/inbox")
+    with services.database.reading() as session:
+        assert session.scalar(select(func.count()).where(Conversation.assigned_to.is_not(None))) == 1
+    assert wrong == []
+
+
+def test_without_javascript_a_button_says_that_it_was_read(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    page = desk(browser, app, services, url, "Mara Lind", java_script_enabled=False).new_page()
+    with page.context:
+        page.goto(f"{url}/staff/conversations/{day.chatty}")
+        assert unread(services, day.chatty) > 0
+        page.get_by_role("button", name="Mark as read").click()
+        assert unread(services, day.chatty) == 0
+        page.locator("#reply").fill("Soon.")
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator("#thread")).to_contain_text("Soon.")
+
+
+def test_on_a_phone_what_has_no_room_in_the_bar_is_under_more(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    page = desk(browser, app, services, url, "Mara Lind").new_page()
+    with page.context:
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(f"{url}/staff/inbox")
+        page.locator(".side__more summary").click()
+        for name in ("Import", "Answers", "Ratings"):
+            expect(page.locator(".more__menu").get_by_role("link", name=name)).to_be_visible()
+        page.locator(".more__menu").get_by_role("link", name="Ratings").click()
+        page.wait_for_url("**/staff/ratings")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
