@@ -69,44 +69,18 @@ class Journal:
         """Nothing to hang up."""
 
 
-class PlayedDay:
-    """One delivery on Thursday between 10:00 and 12:00, as the second of two stops; time moves from step to step."""
+class Outbox:
+    """The plan and outbox of one database, and the clock they work by."""
 
     def __init__(self, database: Database, clock: SetClock) -> None:
         self.database, self.clock = database, clock
         self.sent: list[SentText] = []
         clock.at = MONDAY_MORNING
-        with database.writing() as session:
-            route = make_route(session, on=THURSDAY)
-            other = make_stop(session, route)
-            make_delivery(session, stop=other, phone="+12015550199", email=None)
-            made = make_delivery(session, route=route, phone="+12015550111", email=None, plan_dirty_at=MONDAY_MORNING)
-            self.id, self.route_id, self.stop_id, self.other_stop_id = made.id, route.id, made.stop_id, other.id
-        self._runner_of = {channel: Journal(channel, clock, self.sent) for channel in Channel}
+        self._providers = {channel: Journal(channel, clock, self.sent) for channel in Channel}
         self._house = House(COMPANY, LinkSigner(["k" * 32]), PEPPER, new_id)
 
-    def texts(self, to: str | None = "+12015550111") -> list[str]:
-        """Return what this number got, without the link at the end."""
-        return [one.body.partition(" https://")[0] for one in self.sent if to in {None, one.to}]
-
-    def rows(self) -> list[Notification]:
-        """Return every notification about the delivery."""
-        with self.database.reading() as session:
-            return list(session.scalars(select(Notification).where(Notification.delivery_id == self.id)))
-
-    def play(self, steps: Sequence[tuple[str, Callable[["PlayedDay"], None]]], *, until: str) -> None:
-        """Do each step at its local time, with everything that falls due in between, and go on to the end."""
-        self.work()
-        for when, act in steps:
-            self.go_to(when)
-            act(self)
-            self.work()
-        self.go_to(until)
-
-    def go_to(self, when: str) -> None:
-        """Let time pass to ``thu 10:30``, working whenever something falls due."""
-        name, _, clock_time = when.partition(" ")
-        until = local_instant(THURSDAY + timedelta(days=DAYS[name]), time.fromisoformat(clock_time), ZONE)
+    def go_to(self, until: datetime) -> None:
+        """Let time pass, working whenever something falls due."""
         while True:
             with self.database.reading() as session:
                 due = session.scalar(
@@ -161,7 +135,7 @@ class PlayedDay:
         for channel in channels:
             sender = Sender(
                 database=self.database,
-                provider=self._runner_of[channel],
+                provider=self._providers[channel],
                 channel=channel,
                 clock=self.clock,
                 house=self._house,
@@ -170,6 +144,29 @@ class PlayedDay:
                 owner="test",
             )
             await sender.run(for_s=20, should_stop=lambda: False)
+
+
+class PlayedDay:
+    """One delivery on Thursday between 10:00 and 12:00, as the second of two stops."""
+
+    def __init__(self, outbox: Outbox, phone: str = "+12015550111") -> None:
+        self.outbox, self.phone = outbox, phone
+        self.database, self.clock = outbox.database, outbox.clock
+        with self.database.writing() as session:
+            route = make_route(session, on=THURSDAY)
+            other = make_stop(session, route)
+            make_delivery(session, stop=other, phone="+12015550199", email=None)
+            made = make_delivery(session, route=route, phone=phone, email=None, plan_dirty_at=MONDAY_MORNING)
+            self.id, self.route_id, self.stop_id, self.other_stop_id = made.id, route.id, made.stop_id, other.id
+
+    def texts(self, to: str | None = None) -> list[str]:
+        """Return what this recipient, or another number, got, without the link at the end."""
+        return [one.body.partition(" https://")[0] for one in self.outbox.sent if one.to == (to or self.phone)]
+
+    def rows(self) -> list[Notification]:
+        """Return every notification about the delivery."""
+        with self.database.reading() as session:
+            return list(session.scalars(select(Notification).where(Notification.delivery_id == self.id)))
 
     def change(self, act: Callable[[Session, datetime], object]) -> None:
         """Do something in one transaction."""
@@ -272,3 +269,24 @@ class PlayedDay:
         """How the delivery stands."""
         with self.database.reading() as session:
             return session.get_one(Delivery, self.id).status
+
+
+Act = Callable[[PlayedDay], None]
+Steps = Sequence[tuple[str, Act]]
+
+
+def play(outbox: Outbox, plays: Sequence[tuple[PlayedDay, Steps]], *, until: str) -> None:
+    """Do every step of every play at its local time, with all that falls due in between, and go on to the end."""
+    outbox.work()
+    steps = [(instant_of(when), number, act, day) for day, steps in plays for number, (when, act) in enumerate(steps)]
+    for at, _, act, day in sorted(steps, key=lambda step: step[:2]):
+        outbox.go_to(at)
+        act(day)
+        outbox.work()
+    outbox.go_to(instant_of(until))
+
+
+def instant_of(when: str) -> datetime:
+    """Return the instant of ``thu 10:30`` of that week."""
+    name, _, clock_time = when.partition(" ")
+    return local_instant(THURSDAY + timedelta(days=DAYS[name]), time.fromisoformat(clock_time), ZONE)

@@ -7,7 +7,7 @@ from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification
 from messaging.texts import Source
 from messaging.trials import send_trial
-from tests.messaging.played_day import COMPANY, PlayedDay
+from tests.messaging.played_day import COMPANY, Outbox, PlayedDay
 from tracking.clocks import SetClock
 from tracking.ids import new_id
 from tracking.storage import Database
@@ -30,11 +30,11 @@ def trial(database: Database, clock: SetClock, kind: Kind, channel: Channel, sou
 
 
 def test_a_trial_says_what_was_typed_and_asks_nobody_to_rate(database: Database, clock: SetClock) -> None:
-    day = PlayedDay(database, clock)
+    day = PlayedDay(Outbox(database, clock))
     body = "((company)) asks ((name)): ((question)) ((link))"
     trial(database, clock, Kind.DELIVERED, Channel.SMS, Source("", body), "+12015550150")
 
-    day.work()
+    day.outbox.work()
 
     (text,) = day.texts("+12015550150")
     assert text == "Juniper asks Anna: How was it? Reply with a number from 1 (poor) to 5 (great)."
@@ -46,11 +46,11 @@ def test_a_trial_says_what_was_typed_and_asks_nobody_to_rate(database: Database,
 
 
 def test_a_trial_by_mail_has_its_own_subject_and_button(database: Database, clock: SetClock) -> None:
-    day = PlayedDay(database, clock)
+    day = PlayedDay(Outbox(database, clock))
     source = Source("Come ((day))", "Hi ((name)),\n\n((link))")
     trial(database, clock, Kind.RESCHEDULED, Channel.EMAIL, source, "mara@example.net")
 
-    day.work()
+    day.outbox.work()
 
-    (mail,) = [one for one in day.sent if one.to == "mara@example.net"]
+    (mail,) = [one for one in day.outbox.sent if one.to == "mara@example.net"]
     assert mail.body.startswith("Come tomorrow, Tuesday\nHi Anna,\n\nhttps://example.com/t/")
