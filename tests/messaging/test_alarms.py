@@ -7,12 +7,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.alarms import SLOW_S, WINDOW_S, divert, look_for_silence, look_for_slowness, slow_share
-from messaging.breakers import FAILURES_TO_OPEN, Health, note_health, room, states
+from messaging.breakers import FAILURES_TO_OPEN, Health, ProviderState, note_health, room, states
 from messaging.cases import Task, open_tasks
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus, advance
 from messaging.outbox import queue
+from portal.services import Services
+from portal.workshop import Workshop
+from sandbox.world import World
 from tests.builders import local, make_delivery
+from tracking.clocks import SetClock
 from tracking.deliveries import Delivery, DeliveryStatus
 from tracking.storage import Database
 
@@ -126,3 +130,23 @@ def test_both_ways_out_silent_is_a_task_that_goes_by_itself(session: Session, id
 
     assert look_for_silence(session, now=NOW, ids=ids)
     assert session.scalars(select(Task.resolution)).all() == ["Messages get out again."]
+
+
+def test_next_stop_comes_by_mail_while_texts_rest(
+    workshop: Workshop, world: World, world_services: Services, clock: SetClock
+) -> None:
+    clock.at = NOW
+    with world_services.database.writing() as session:
+        delivery = make_delivery(
+            session, status=DeliveryStatus.OUT_FOR_DELIVERY, next_stop_at=clock.at, plan_dirty_at=clock.at
+        )
+        rest(session, "twilio")
+        opened = session.get_one(ProviderState, "twilio")
+        opened.rested_until = clock.machine_s + 30
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    workshop.sweep()
+    workshop.send(Channel.EMAIL)
+
+    assert world.texts() == []
+    assert sum("next" in mail.subject for mail in world.mails(delivery.email)) == 1
