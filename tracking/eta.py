@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from tracking.intervals import RatioQuantiles
+from tracking.slow_places import SlowPlaces
 
 # An unknown stop's service time until history knows better (our choice; imports may bring their own).
 DEFAULT_SERVICE_S = 180.0
@@ -65,6 +66,7 @@ class EtaHistory:
     service_by_type: Mapping[str, float] = field(default_factory=dict)
     pace_by_driver: Mapping[str, float] = field(default_factory=dict)
     service_by_driver: Mapping[str, float] = field(default_factory=dict)
+    slow_places: SlowPlaces = field(default_factory=SlowPlaces)
 
     @classmethod
     def default(cls) -> "EtaHistory":
@@ -92,6 +94,7 @@ class EtaHistory:
             "service_by_type": dict(self.service_by_type),
             "pace_by_driver": dict(self.pace_by_driver),
             "service_by_driver": dict(self.service_by_driver),
+            "slow_places": self.slow_places.to_json(),
         }
 
     @classmethod
@@ -105,6 +108,7 @@ class EtaHistory:
             service_by_type=dict(row["service_by_type"]),
             pace_by_driver=dict(row["pace_by_driver"]),
             service_by_driver=dict(row["service_by_driver"]),
+            slow_places=SlowPlaces.from_json(row.get("slow_places", [])),
         )
 
 

@@ -56,7 +56,7 @@ def _reaches(state: RouteState, stops: Sequence[PlannedStop], start_at: float, o
     service_ratio = state.service_ratio
     previous: PlannedStop | None = None
     for stop in stops:
-        leg_s = state.leg_between_s(previous, stop) if previous else state.leg_s(origin, stop.place)
+        leg_s = state.leg_between_s(previous, stop) if previous else state.leg_s(origin, stop)
         opens_at = stop.window_start_at.timestamp() if stop.window_start_at else None
         ahead.append(Ahead(leg_s, state.usual_service_s(stop) * service_ratio, opens_at))
         previous = stop

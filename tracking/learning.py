@@ -4,7 +4,7 @@ The nightly job calls this with the company's own routes, `portal replay --dev` 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -14,7 +14,8 @@ from tracking.intervals import LEVELS, RatioQuantiles, horizon_bin, quantile, we
 from tracking.pace import ServicePace
 from tracking.play import play
 from tracking.runs import Run
-from tracking.travel import StraightLine
+from tracking.slow_places import DrivenLeg, SlowPlaces
+from tracking.travel import STRAIGHT_PACE_S_PER_KM, StraightLine
 
 # What a default is worth against what was observed (our choice): runs for a pace, services for a service time, and for
 # a row of ratios the weight of runs, each weighing 1 / (its driver's runs + VEHICLE_RUNS).
@@ -64,11 +65,12 @@ def learn(runs: Iterable[Run], *, taps: bool = True) -> EtaHistory:
 
 @dataclass(frozen=True, slots=True)
 class _Lesson:
-    """What one run teaches: its driver's pace, and the seconds of each service with the stop's type."""
+    """What one run teaches: its driver's pace, the seconds of each service with the stop's type, and its legs."""
 
     driver: str
     pace: float | None
     services: tuple[tuple[str | None, float], ...]
+    legs: tuple[DrivenLeg, ...]
 
 
 def _lesson(run: Run) -> _Lesson:
@@ -76,7 +78,7 @@ def _lesson(run: Run) -> _Lesson:
     for stop, visit in zip(run.stops, run.truth, strict=True):
         if visit.arrived_at is not None and visit.departed_at is not None:
             services.append((stop.stop_type, (visit.departed_at - visit.arrived_at).total_seconds()))
-    return _Lesson(run.vehicle or run.run_id, run_pace(run), tuple(services))
+    return _Lesson(run.vehicle or run.run_id, run_pace(run), tuple(services), tuple(driven_legs(run)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def _usual(lessons: Sequence[_Lesson]) -> EtaHistory:
         service_s=service_s,
         service_by_type={word: _shrunk(seconds, service_s) for word, seconds in by_type.items()},
         pace_by_driver=_by_driver(paces, pace),
+        slow_places=SlowPlaces.of_runs(lesson.legs for lesson in lessons),
     )
     return replace(history, service_by_driver=_service_by_driver(lessons, history))
 
@@ -164,10 +167,9 @@ def _by_driver(paces: Iterable[tuple[str, float]], usual: float) -> Mapping[str,
     return {driver: (DRIVER_RUNS * usual + sum(values)) / (DRIVER_RUNS + len(values)) for driver, values in own.items()}
 
 
-def run_pace(run: Run) -> float | None:
-    """Return real over engine seconds for all driving between the run's visited stops; None without any."""
+def driven_legs(run: Run) -> Iterator[DrivenLeg]:
+    """Yield the legs between the run's visited stops, from where it began; standing at a stop is none of them."""
     engine = StraightLine()
-    driven_s = engine_s = 0.0
     place: LatLon = run.depot
     left_at = run.fixes[0].at
     for stop, visit in zip(run.stops, run.truth, strict=True):
@@ -176,10 +178,15 @@ def run_pace(run: Run) -> float | None:
         leg = engine.to_many(place, [stop.place])[0]
         drive_s = (visit.arrived_at - left_at).total_seconds()
         if leg is not None and drive_s > 0:
-            driven_s += drive_s
-            engine_s += leg.seconds
+            yield DrivenLeg(place, stop.place, leg.meters, drive_s)
         place, left_at = stop.place, visit.departed_at or visit.arrived_at
-    return driven_s / engine_s if engine_s > 0 else None
+
+
+def run_pace(run: Run) -> float | None:
+    """Return real over engine seconds for all driving between the run's visited stops; None without any."""
+    legs = list(driven_legs(run))
+    engine_s = sum(leg.meters for leg in legs) * STRAIGHT_PACE_S_PER_KM / 1000.0
+    return sum(leg.seconds for leg in legs) / engine_s if engine_s > 0 else None
 
 
 def run_ratios(run: Run, history: EtaHistory, *, taps: bool, absolute: bool = False) -> list[list[float]]:

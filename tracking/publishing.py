@@ -16,7 +16,7 @@ from tracking.routes import RouteStatus
 from tracking.stops import Stop
 from tracking.under_way import UnderWay
 
-MODEL = "shrunk-pace-1"
+MODEL = "shrunk-pace-2"
 NEXT_STOP_S = 900.0  # DESIGN 4: "no stop before, or median ETA <= 15 min"
 # A stop's estimate is written again when it moved by so much, or by this share of what remains, up to a limit: pages
 # round to five minutes anyway (our choice).

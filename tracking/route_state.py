@@ -69,23 +69,36 @@ class RouteState:
     conformal: Conformal = field(default_factory=Conformal)
     ledger: CauseLedger = field(default_factory=CauseLedger)
     _legs: dict[tuple[str, str], float] = field(default_factory=dict)
+    _factors: dict[tuple[LatLon, LatLon], float] = field(default_factory=dict)
 
     @property
     def pace_factor_prior(self) -> float:
         """Return the pace that history expects of this driver."""
         return self.history.pace_of(self.driver)
 
-    def leg_s(self, origin: LatLon, target: LatLon) -> float:
-        """Return the travel engine's seconds for one leg, or the straight line's where it has no answer."""
-        legs = self.travel.to_many(origin, [target])
-        leg = legs[0] or StraightLine().to_many(origin, [target])[0]
-        return leg.seconds if leg is not None else 0.0
+    def leg_s(self, origin: LatLon, stop: PlannedStop) -> float:
+        """Return the seconds to ``stop`` by the travel engine, or the straight line where it has no answer.
+
+        They are scaled by what history knows of the streets from the stop before it.
+        """
+        legs = self.travel.to_many(origin, [stop.place])
+        leg = legs[0] or StraightLine().to_many(origin, [stop.place])[0]
+        return leg.seconds * self._street_factor(stop) if leg is not None else 0.0
+
+    def _street_factor(self, stop: PlannedStop) -> float:
+        if not self.history.slow_places.cells:
+            return 1.0
+        number = self.itinerary.index.get(stop.stop_id, 0)
+        before = self.itinerary.stops[number - 1].place if number else self.depot
+        if (before, stop.place) not in self._factors:
+            self._factors[before, stop.place] = self.history.slow_places.factor(before, stop.place)
+        return self._factors[before, stop.place]
 
     def leg_between_s(self, a: PlannedStop, b: PlannedStop) -> float:
         """Return the leg between two stops; asked for once."""
         key = (a.stop_id, b.stop_id)
         if key not in self._legs:
-            self._legs[key] = self.leg_s(a.place, b.place)
+            self._legs[key] = self.leg_s(a.place, b)
         return self._legs[key]
 
     def usual_service_s(self, stop: PlannedStop) -> float:

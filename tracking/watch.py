@@ -125,8 +125,7 @@ class Watch:
         driven_s = fix.at.timestamp() - state.here.at
         if not 0.0 < driven_s <= PACE_GAP_S:
             return
-        target = ahead[0].place
-        engine_s = state.leg_s(state.here.place, target) - state.leg_s(fix.place, target)
+        engine_s = state.leg_s(state.here.place, ahead[0]) - state.leg_s(fix.place, ahead[0])
         self._note_drive(fix.at.timestamp(), driven_s, engine_s)
 
     def _note_drive(self, until: float, driven_s: float, engine_s: float) -> None:
@@ -192,7 +191,7 @@ class Watch:
         stop = state.itinerary.get(stop_id)
         here = state.here
         if here is not None and here.at < at_s <= here.at + PACE_GAP_S:
-            self._note_drive(at_s, at_s - here.at, state.leg_s(here.place, stop.place))
+            self._note_drive(at_s, at_s - here.at, state.leg_s(here.place, stop))
         if here is None or at_s >= here.at:
             state.here = Here(stop.place, at_s)
 

@@ -14,6 +14,7 @@ from tracking.eta import Cause, EtaHistory
 from tracking.fixes import Fix, FixStatus
 from tracking.geo import LatLon
 from tracking.progress import Outcome, PlannedStop, RouteProgress, StopEvent
+from tracking.slow_places import DrivenLeg, SlowPlaces
 
 EIGHT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 DEPOT = LatLon(52.0, 13.0)
@@ -400,3 +401,17 @@ def test_whatever_comes_time_and_order_hold(rows: list[tuple[int, float, int, fl
             assert estimate.eta_at >= at(now_s) - timedelta(milliseconds=1)
         assert len(progress.recent_fixes) <= 60
         assert list(progress.recent_fixes) == sorted(progress.recent_fixes, key=lambda known: known.at)
+
+
+def test_a_street_that_history_knows_as_slow_takes_longer() -> None:
+    leg = DrivenLeg(north(500), north(1000), 500.0, 200.0)
+    slow = SlowPlaces.of_runs([[leg, DrivenLeg(north(9000), north(9500), 500.0, 50.0)]] * 9)
+    known = RouteProgress.start(
+        depot=DEPOT, planned_start_at=EIGHT, stops=stops(), history=replace(HISTORY, slow_places=slow), driver="d1"
+    )
+    known.begin(EIGHT)
+    plain = route()
+    # The leg from a to b takes 1.6 ** 0.9 times its 50 s; the one to a is a kilometre away from any that is known.
+    assert minutes(known, "a", 0) == pytest.approx(minutes(plain, "a", 0))
+    longer_s = 60 * (minutes(known, "b", 0) - minutes(plain, "b", 0))
+    assert longer_s == pytest.approx(50 * (1.6**0.9 - 1), abs=0.5)
