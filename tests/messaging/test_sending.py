@@ -55,7 +55,7 @@ def test_the_eve_brings_one_text_and_one_mail(delivery: Delivery, workshop: Work
     workshop.send(Channel.EMAIL)
 
     (text,), (mail,) = world.texts(delivery.phone), world.mails(delivery.email)
-    assert "your delivery comes tomorrow, Thursday, between 10:00 AM and 12:00 PM" in text.body
+    assert "your delivery comes tomorrow, Thursday, between 10:00 am and 12:00 pm" in text.body
     assert "http://127.0.0.1:8000/t/" in text.body
     assert mail.subject == "Your delivery comes tomorrow, Thursday"
     assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -321,7 +321,7 @@ def test_the_driver_gets_the_days_link_an_hour_before_the_start(
 
     (text,) = world.texts("+12015550150")
     assert "/d/" in text.body
-    assert "with 1 stops starts at 9:00 AM" in text.body
+    assert "with 1 stops starts at 9:00 am" in text.body
 
 
 def test_a_receipt_that_never_came_is_asked_for(
