@@ -132,8 +132,8 @@ def test_photo_is_made_small_and_the_signature_is_drawn(
 ) -> None:
     Image.effect_noise((2400, 1800), 80).convert("RGB").save(tmp_path / "big.jpg", quality=95)
     page.get_by_role("button", name="I have arrived").click()
-    page.set_input_files("[data-photo]", tmp_path / "big.jpg")
-    expect(page.locator("[data-preview]")).to_be_visible()
+    page.set_input_files(".hand-over [data-photo]", tmp_path / "big.jpg")
+    expect(page.locator(".hand-over [data-preview]")).to_be_visible()
     page.locator("summary", has_text="Signature").click()
     pad = page.locator("[data-pad]").bounding_box()
     assert pad is not None
@@ -160,7 +160,7 @@ def test_a_hand_over_without_signal_is_sent_when_there_is_some(
     page.locator("label", has_text="A neighbour").click()
     phone.set_offline(True)
     page.locator(".bar button").click()
-    expect(page.locator("[data-sending]")).to_contain_text("Nothing is lost")
+    expect(page.locator("[data-sending]")).to_contain_text("Kept on this phone")
     phone.set_offline(False)
     expect(page.locator(".undo")).to_contain_text("Delivered", timeout=10_000)
     with services.database.reading() as session:
