@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 
-from messaging.channels.twilio import REAL_URL
+from messaging.channels.twilio_http import REAL_URL
 from messaging.errors import MessagingError
 
 LARGEST_MEDIA = 6 * 1024 * 1024  # bytes; Twilio takes 5 MB a message
