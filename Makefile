@@ -142,3 +142,17 @@ lock:
 
 clean:
 	rm -rf .venv node_modules $(VENDOR) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Thousands of viewers on one core beside nginx with nchan and a C loop; pages beside a bare Flask reply; the shape of a
+# real day. About ten minutes. nchan and the compiler come from Debian if they are not there. ARGS="--viewers 2000 --rounds 1"
+.PHONY: bench-live
+bench-live: .venv/installed $(VENDOR)/installed
+	@test -e /usr/lib/nginx/modules/ngx_nchan_module.so && command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light libnginx-mod-nchan gcc libc6-dev; }
+	@$(BIN)/python -m bench.bench_live $(ARGS)
+	@$(BIN)/python -m bench.bench_pages
+	@$(BIN)/python -m bench.bench_shape --plot docs/images/live-shape.svg
+
+# 2,000 live pages and 200 trucks for ten minutes: ARGS="--minutes 1 --pages 200 --trucks 20" is short.
+.PHONY: soak
+soak: .venv/installed $(VENDOR)/installed
+	@$(BIN)/python -m bench.soak $(ARGS)

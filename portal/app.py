@@ -7,6 +7,7 @@ from flask import Flask, Response, render_template, send_from_directory
 from portal import api, driver, errors, health, recipient, security, staff, webhooks
 from portal.guards import csrf, limiter
 from portal.htmx import htmx
+from portal.recipient.recall import RECALL, Recall
 from portal.rendering import Company, equip
 from portal.services import EXTENSION, Services
 
@@ -19,6 +20,7 @@ def create_app(mine: Services) -> Flask:
     app = Flask("portal", root_path=str(ROOT), template_folder="templates", static_folder="static")
     settings = mine.settings
     app.extensions[EXTENSION] = mine
+    app.extensions[RECALL] = Recall(mine)
     app.config.update(
         SECRET_KEY=settings.secret_keys[-1],
         SECRET_KEY_FALLBACKS=list(settings.secret_keys[:-1]),

@@ -13,6 +13,8 @@ from portal.app import create_app
 from portal.ingest import IngestApp
 from portal.live import LiveApp
 from portal.migrating import START_PATIENCE_S, require_current
+from portal.recipient.polls import Polls
+from portal.recipient.recall import RECALL
 from portal.security import headers_without_pages
 from portal.services import Services, build
 from portal.settings import read_settings
@@ -92,7 +94,7 @@ class PortalApp:
         return any(caller in network for network in self._proxies)
 
     async def _live_and_die(self, receive: Receive, send: Send) -> None:
-        halves: list[Half] = [half for half in (self._live, self._ingest) if half is not None]
+        halves: list[Half] = [half for half in (self._live, self._ingest, self._pages) if half is not None]
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -123,7 +125,7 @@ def _bridge(services: Services) -> Any:
 
         await bridge(scope, received, send)  # type: ignore[arg-type]
 
-    return pages
+    return Polls(services, wsgi_app.extensions[RECALL], pages)
 
 
 def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from messaging.cases import Case, CaseStatus, Task
 from messaging.notifications import Notification
+from portal.live_wheel import COUNTS
 from portal.message_figures import add_message_figures
 from portal.migrating import is_current
 from portal.services import Services, services
@@ -64,6 +65,8 @@ def metrics() -> ResponseReturnValue:
         add_message_figures(registry, session)
     guesses = Gauge("portal_bad_links", "Links that are none, asked for in this minute", registry=registry)
     guesses.set(mine.bad_links.of_everybody(mine.clock.elapsed()))
+    watching = Gauge("portal_live_viewers", "Open streams of all live processes", registry=registry)
+    watching.set(viewers_watching(mine))
     for part, age in beat_ages(mine).items():
         beats.labels(part).set(-1.0 if age is None else age)
     return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
@@ -76,6 +79,15 @@ def beat_ages(mine: Services) -> dict[str, float | None]:
     return {
         part: None if beat is None else round(now - float(beat), 1) for part, beat in zip(PARTS, beats, strict=True)
     }
+
+
+def viewers_watching(mine: Services) -> int:
+    """Return how many streams the live processes that told so lately hold. Raises ``RedisError``."""
+    now, count = mine.clock.elapsed(), 0
+    for told in mine.redis.hgetall(COUNTS).values():
+        viewers, _, told_s = told.decode().partition(" ")
+        count += int(viewers) if now - float(told_s) <= OLDEST_BEAT_S else 0
+    return count
 
 
 def _database_state(mine: Services) -> str:

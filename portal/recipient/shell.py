@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, current_app, g, request, url_for
 from sqlalchemy.orm import Session
 
 from portal import i18n
+from portal.recipient.recall import RECALL, Recall
 from portal.recipient.view import RecipientView, read_view
 from portal.services import Services, services
 from tracking.links import Audience, live_link
@@ -66,15 +67,23 @@ def tagged(body: str, *, content_type: str = "text/html; charset=utf-8") -> Resp
     """Return a fragment with its ETag, or 304. Ages of things do not count: the page's script counts them on."""
     data = body.encode()
     response = Response(data, content_type=content_type)
-    response.set_etag(hashlib.blake2b(_AGE.sub(rb"\1\2", data), digest_size=12).hexdigest())
+    response.set_etag(tag_of(data))
     response.make_conditional(request)
     return response
 
 
+def tag_of(data: bytes) -> str:
+    """Return a fragment's tag: the same for the same words, whatever their age."""
+    return hashlib.blake2b(_AGE.sub(rb"\1\2", data), digest_size=12).hexdigest()
+
+
 def reading(token: str, say: Callable[[RecipientView, Visit], Response | str]) -> Response | str:
-    """Open the record, find the visit and its view, and let ``say`` answer with the record closed again."""
+    """Find the visit and its view, and let ``say`` answer with the record closed again."""
     mine = services()
-    with mine.database.reading() as session:
-        found = visit(session, token, mine)
-        view = found.read(session, mine)
-    return say(view, found)
+    now, language = mine.clock.now(), request.args.get("lang")
+    link_id = mine.links.link_id(token, Audience.RECIPIENT)
+    chosen = language if language in i18n.languages() else None
+    recall: Recall = current_app.extensions[RECALL]
+    view = recall.look(link_id, chosen, now).view
+    g.reader_locale = view.locale
+    return say(view, Visit(token=token, link_id=link_id, delivery_id=view.delivery_id, language=chosen, now=now))

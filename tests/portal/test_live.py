@@ -1,15 +1,18 @@
 """Streams over real HTTP, with a real Valkey between who writes and who watches."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from messaging.conversations import Origin, Voice, say
 from portal import tickets
 from portal.accounts import Role
+from portal.health import viewers_watching
 from portal.live import LiveApp
 from portal.live_hub import STREAMS_A_LINK
 from portal.services import Services
@@ -19,7 +22,8 @@ from tests.portal.streams import live_server
 from tracking import facts
 from tracking.clocks import SetClock
 from tracking.deliveries import Delivery, DeliveryStatus, load
-from tracking.links import Audience, LinkSigner, revoke
+from tracking.ids import new_link_id
+from tracking.links import Audience, Link, LinkSigner, revoke
 
 
 @pytest.fixture
@@ -356,6 +360,70 @@ def test_who_is_shut_out_sees_nothing_more(services: Services, client: FlaskClie
             assert (await stream.rest())[-1].data == "closed"
 
     asyncio.run(scenario())
+
+
+def test_streams_are_counted_for_the_figures(services: Services, token: str, client: FlaskClient) -> None:
+    async def scenario() -> None:
+        async with live_server(services) as server:
+            stream = await server.open(f"/t/{token}/live")
+            await stream.until("")
+            async with asyncio.timeout(15):
+                while viewers_watching(services) != 1:
+                    await asyncio.sleep(0.1)
+
+    asyncio.run(scenario())
+    assert "portal_live_viewers 1.0" in client.get("/metrics").text
+
+
+def test_everybody_who_comes_at_once_is_let_in_and_shown_all(services: Services, delivery: Delivery) -> None:
+    with services.database.writing() as session:
+        links = [extra_link(session, delivery) for _ in range(60)]
+    paths = [f"/t/{services.links.token(link, Audience.RECIPIENT)}/live" for link in links]
+
+    async def scenario() -> None:
+        async with live_server(services) as server:
+            streams = await asyncio.gather(*(server.open(path) for path in paths))
+            assert {stream.status for stream in streams} == {200}
+            await asyncio.gather(*(stream.until("", 'id="status"') for stream in streams))
+
+    asyncio.run(scenario())
+
+
+def test_a_link_that_is_revoked_unheard_is_closed_when_facts_are_heard_again(
+    services: Services, delivery: Delivery, signer: LinkSigner
+) -> None:
+    with services.database.writing() as session:
+        link = link_of(session, delivery)
+
+    def end_link_unheard() -> None:
+        with services.database.writing() as session:
+            revoke(session, [link.id], NOW)
+        services.redis.client_kill_filter(_type="pubsub")
+
+    async def scenario() -> None:
+        async with live_server(services) as server:
+            stream = await server.open(f"/t/{signer.token(link.id, Audience.RECIPIENT)}/live")
+            await stream.until("")
+            await asyncio.to_thread(end_link_unheard)
+            assert (await stream.until("gone")).data == "closed"
+
+    asyncio.run(scenario())
+
+
+def extra_link(session: Session, delivery: Delivery) -> str:
+    """Add one more link to the delivery, and return its id."""
+    link_id = new_link_id()
+    ends_at = NOW + timedelta(days=1)
+    session.add(
+        Link(
+            id=link_id,
+            audience=Audience.RECIPIENT,
+            delivery_id=delivery.id,
+            created_at=NOW,
+            expires_at=ends_at,
+        )
+    )
+    return link_id
 
 
 def test_the_live_half_stops_whatever_it_was_doing(services: Services) -> None:
