@@ -29,7 +29,7 @@ from tracking.storage import Database
 
 FIX_EVERY_S = 0.5
 GOAL_S, REVOKED_GOAL_S = 10.0, 5.0
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 class Trucks:

@@ -10,8 +10,8 @@ from sandbox.instance import Instance
 from sandbox.small_day import START
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-# A web process takes seconds to start where two cores run all tests at once; ``make bench-recovery`` holds it to 10 s.
-BUSY_START_S = 15.0
+# Processes take seconds to start where two cores run all tests at once; ``make bench-recovery`` holds them to 10 s.
+BUSY_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,5 @@ def test_every_page_heals_by_itself_and_a_revoked_one_goes_silent(instance: Inst
     worst = asyncio.run(play(instance, routes=1, stops=2, repeat=1, revoked=1))
 
     assert worst.pop("revoked") <= REVOKED_GOAL_S
-    assert worst.pop("web killed") <= GOAL_S + BUSY_START_S
-    assert set(worst) == {"consumer killed", "Redis killed", "Redis emptied"}
-    assert max(worst.values()) <= GOAL_S, worst
+    assert set(worst) == {"consumer killed", "Redis killed", "Redis emptied", "web killed"}
+    assert max(worst.values()) <= GOAL_S + BUSY_S, worst
