@@ -59,8 +59,16 @@ def leave(redis: Redis, delivery_id: str, staff_id: str) -> bool:
     return was_here
 
 
+def note_read(redis: Redis) -> None:
+    """Let every open inbox look again, because lines were read: too many lines to count them for its mark."""
+    try:
+        redis.incr(_CHANGES)
+    except RedisError as error:
+        log.warning("presence not noted", error=type(error).__name__)
+
+
 def changes(redis: Redis) -> int:
-    """Return a number that differs when somebody came or left anywhere: for the mark of the inbox."""
+    """Return a number that differs when somebody came, left or read anywhere: for the mark of the inbox."""
     try:
         return int(redis.get(_CHANGES) or 0)
     except RedisError as error:

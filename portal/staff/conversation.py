@@ -49,6 +49,7 @@ def conversation_seen(delivery_id: str) -> ResponseReturnValue:
         load(session, delivery_id)
         is_news = mark_seen(session, delivery_id, reader=Voice.SUPPORT, now=mine.clock.now())
     if is_news:
+        presence.note_read(mine.redis)
         tell(delivery_id)
     if request.headers.get("X-Live"):
         return "", 204

@@ -42,7 +42,14 @@ class InboxTopic:
         """Return the counts, and a mark of all that the lists show."""
         mark = _mark(
             session.scalar(select(func.max(ChatMessage.id))),
-            session.execute(select(func.sum(Conversation.version), func.count(Conversation.assigned_to))).one(),
+            session.execute(
+                select(
+                    func.sum(Conversation.version),
+                    func.count(Conversation.assigned_to),
+                    func.count(Conversation.taken_over_by),
+                    func.count(Conversation.waiting_since),
+                )
+            ).one(),
             session.execute(select(func.count(), func.count(Case.closed_at), func.count(Case.owner_id))).one(),
             session.execute(select(func.count(Task.id), func.count(Task.resolved_at))).one(),
             session.scalar(select(func.sum(Delivery.version))),

@@ -5,12 +5,14 @@ from redis import Redis
 
 from messaging.chat_lines import Origin, Voice
 from messaging.conversations import say
+from messaging.support import settle
+from portal import presence
 from portal.attempts import ACCOUNT_AT_ADDRESS, Attempts
 from portal.services import Services
 from portal.staff.topics import ConversationTopic, FleetTopic, InboxTopic
 from portal.topics import Topic
 from tests.portal.staff_day import StaffDay, build_day
-from tracking.facts import chat_changed, delivery_changed, inbox_changed, route_changed
+from tracking.facts import chat_changed, delivery_changed, inbox_changed, presence_changed, route_changed
 from tracking.ids import new_id
 
 
@@ -45,6 +47,29 @@ def test_a_new_line_changes_the_inbox_and_its_own_conversation_but_no_other(serv
     after = [fragments(topic, services)[1] for topic in topics]
 
     assert [old != new for old, new in zip(before, after, strict=True)] == [True, True, False]
+
+
+def test_lines_that_were_read_and_words_that_need_no_answer_change_the_inbox(services: Services, day: StaffDay) -> None:
+    inbox = InboxTopic("", "en")
+    marks = [fragments(inbox, services)[1]]
+    presence.note_read(services.redis)
+    marks.append(fragments(inbox, services)[1])
+    with services.database.writing() as session:
+        settle(session, day.chatty, "bo", services.clock.now())
+    marks.append(fragments(inbox, services)[1])
+    presence.note(services.redis, day.chatty, "bo", is_writing=False, elapsed_s=services.clock.elapsed())
+    marks.append(fragments(inbox, services)[1])
+
+    assert len(set(marks)) == len(marks)
+
+
+def test_who_opens_a_conversation_changes_it_for_the_others(services: Services, day: StaffDay) -> None:
+    topic = ConversationTopic(day.chatty, "en")
+    before = fragments(topic, services)[1]
+    presence.note(services.redis, day.chatty, "bo", is_writing=True, elapsed_s=services.clock.elapsed())
+
+    assert topic.concerns(presence_changed(day.chatty))
+    assert fragments(topic, services)[1] != before
 
 
 def test_the_counts_come_with_every_stream_and_name_nobody(services: Services, day: StaffDay) -> None:
