@@ -21,9 +21,6 @@ from tracking.ids import new_id
 from tracking.replay import replay
 
 LIVE_BACKLOG = 4096
-# A thread that renders hands over to the loop after this, not after Python's 5 ms: the loop holds thousands of streams
-# and gives way at every system call, so each cost up to 5 ms while somebody rendered (make bench-live).
-SWITCH_S = 0.0005
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,7 +94,6 @@ def _web(options: argparse.Namespace) -> int:
     services.database.close()
     if options.only:
         os.environ["PORTAL_WEB_ONLY"] = options.only
-    sys.setswitchinterval(SWITCH_S)
     uvicorn.run(
         "portal.asgi:create",
         factory=True,

@@ -29,7 +29,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 Half = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-THREADS = 8
+THREADS = 2  # SQLite gives the interpreter away at every statement: more threads only wait for it (make bench-live)
 _PATH = re.compile(r"/t/([^/]+)/(status|chat|place)\Z")
 _HTML, _JSON = b"text/html; charset=utf-8", b"application/json"
 

@@ -107,7 +107,7 @@ def _until(view: RecipientView, now: datetime) -> datetime:
 
 def _note(connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
     reads = connection.info.get(_READS)
-    if reads is not None:
+    if reads is not None and (statement, parameters) not in reads:
         reads.append((statement, parameters))
 
 

@@ -163,3 +163,18 @@ def test_tokens_stay_out_of_the_log(site: Site, path: str) -> None:
     assert token not in logged
     for name in ("error.log", "portal-error.log"):
         assert token not in (site.folder / name).read_text()
+
+
+def test_streams_are_told_to_come_back_when_the_live_half_is_replaced(site: Site, path: str) -> None:
+    words = site.instance.processes["live"].args
+    assert isinstance(words, list)
+    port = str(words[-1])
+    with site.asked(f"{path}/live") as stream:
+        assert stream.readline()
+        site.instance.stop("live")
+        told = stream.read()
+    assert b"event: later" in told  # and the stream ended in good order: an incomplete one raises
+    site.instance.start("live", "web", "--only", "live", "--port", port)
+    site.instance.wait_for_port(int(port))
+    with site.asked(f"{path}/live") as stream:
+        assert stream.status == 200
