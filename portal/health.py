@@ -1,5 +1,7 @@
 """What operators and their tools ask: alive, ready, and the figures for Prometheus."""
 
+from typing import Any
+
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -84,7 +86,8 @@ def beat_ages(mine: Services) -> dict[str, float | None]:
 def viewers_watching(mine: Services) -> int:
     """Return how many streams the live processes that told so lately hold. Raises ``RedisError``."""
     now, count = mine.clock.elapsed(), 0
-    for told in mine.redis.hgetall(COUNTS).values():
+    by_process: dict[bytes, Any] = dict(mine.redis.hgetall(COUNTS))
+    for told in by_process.values():
         viewers, _, told_s = told.decode().partition(" ")
         count += int(viewers) if now - float(told_s) <= OLDEST_BEAT_S else 0
     return count
