@@ -47,7 +47,7 @@
             document.removeEventListener("driver:sent", sent);
             done(event.detail.answer);
           });
-          outbox.flush((sentId, answer) => sentId === id && done(answer));
+          outbox.flush();
         });
       } catch {
         // The phone keeps nothing (a private window): the page itself must stay open.

@@ -6,6 +6,7 @@ window.driverOutbox = (() => {
   const RETRY_MS = 4000;
   const STORE = "taps";
   let isSending = false;
+  let isWanted = false;
   let opened = null;
 
   const open = () => {
@@ -63,27 +64,38 @@ window.driverOutbox = (() => {
 
   const drop = (id) => work("readwrite", (store) => store.delete(id));
 
-  // Sends what waits, oldest first; `onAnswer(id, answer)` gets each answer. Stops at the first one that does not get out.
-  const flush = async (onAnswer = () => {}) => {
+  const tellSent = (id, answer) => document.dispatchEvent(new CustomEvent("driver:sent", { detail: { id, answer } }));
+
+  // One round through what waits, oldest first. False when something could not get out, so that another try has to wait.
+  const round = async () => {
+    for (const tap of await waiting()) {
+      let answer;
+      try {
+        answer = await fetch(tap.action, { method: "POST", body: bodyOf(tap) });
+      } catch {
+        return false;
+      }
+      if (answer.status >= 500 || answer.status === 429) return false;
+      if ([401, 403, 410].includes(answer.status)) {
+        tellSent(tap.id, answer); // the link has ended: what waits stays, for when it is opened again
+        return false;
+      }
+      await drop(tap.id);
+      if (!answer.ok) await refused(tap, answer.clone());
+      tellSent(tap.id, answer);
+    }
+    return true;
+  };
+
+  // Sends what waits; each answer comes as "driver:sent". What is tapped meanwhile goes out in the same call.
+  const flush = async () => {
+    isWanted = true;
     if (isSending) return;
     isSending = true;
     try {
-      for (const tap of await waiting()) {
-        let answer;
-        try {
-          answer = await fetch(tap.action, { method: "POST", body: bodyOf(tap) });
-        } catch {
-          break;
-        }
-        if (answer.status >= 500 || answer.status === 429) break;
-        if ([401, 403, 410].includes(answer.status)) {
-          onAnswer(tap.id, answer);
-          break;
-        }
-        await drop(tap.id);
-        if (!answer.ok) await refused(tap, answer.clone());
-        onAnswer(tap.id, answer);
-        document.dispatchEvent(new CustomEvent("driver:sent", { detail: { id: tap.id, answer } }));
+      while (isWanted) {
+        isWanted = false;
+        if (!(await round())) break;
       }
     } finally {
       isSending = false;
@@ -106,7 +118,9 @@ window.driverOutbox = (() => {
     setInterval(() => flush(), RETRY_MS);
     waiting().then((taps) => {
       sayWaiting(taps);
-      if (taps.length) flush((_, answer) => answer.ok && location.reload());
+      if (!taps.length) return;
+      document.addEventListener("driver:sent", (event) => event.detail.answer.ok && location.reload(), { once: true });
+      flush();
     }).catch(() => {});
   }
   return { isUsable, keep, flush, waiting };

@@ -150,6 +150,7 @@ def test_delivered_with_proof_then_rated_by_text(instance: Instance, driver: Pag
     chosen = form(driver, "delivered")
     if not chosen.is_visible():
         press(driver, "arrived")
+        expect(driver.locator("form[data-form='arrived']")).to_have_count(0)
     if driver.locator("details:not([open]) form[data-form='delivered']").count():
         driver.locator("details:has(form[data-form='delivered']) > summary").first.click()
     form(driver, "delivered").locator('[name="received_by"]').fill("Anna B.")
