@@ -86,7 +86,7 @@ def beat_ages(mine: Services) -> dict[str, float | None]:
 def viewers_watching(mine: Services) -> int:
     """Return how many streams the live processes that told so lately hold. Raises ``RedisError``."""
     now, count = mine.clock.elapsed(), 0
-    by_process: dict[bytes, Any] = dict(mine.redis.hgetall(COUNTS))
+    by_process: Any = mine.redis.hgetall(COUNTS)
     for told in by_process.values():
         viewers, _, told_s = told.decode().partition(" ")
         count += int(viewers) if now - float(told_s) <= OLDEST_BEAT_S else 0
