@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
@@ -50,9 +51,17 @@ def as_candidates(session: Session, deliveries: Sequence[Delivery], address: str
             stop_id=one.stop_id,
             window_start_at=one.window_start_at,
             spoken_of_at=spoken.get(one.id),
+            hours=_hours(one),
         )
         for one in deliveries
     ]
+
+
+def _hours(delivery: Delivery) -> tuple[str, str]:
+    """Return the window on the clocks at the address."""
+    zone = ZoneInfo(delivery.zone)
+    start, end = delivery.window_start_at.astimezone(zone), delivery.window_end_at.astimezone(zone)
+    return f"{start:%H:%M}", f"{end:%H:%M}"
 
 
 def _spoken_of(session: Session, ids: Sequence[str], address: str) -> dict[str, datetime]:

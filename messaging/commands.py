@@ -173,6 +173,7 @@ _WEEKDAYS = (
 _DAY_OF = {word: number for number, names in enumerate(_WEEKDAYS) for word in names}
 _SMALL = frozenset({"ON", "NEXT", "THIS", "EL", "PROXIMO"})
 _TYPOS = {"STAUTS": Command.STATUS, "STATSU": Command.STATUS, "STATU": Command.STATUS, "SATUS": Command.STATUS}
+_DOOR = re.compile(r"(?:(?:APT|APARTMENT|APARTAMENTO|DEPTO|UNIT|FLAT|NUMBER|NUMERO|HOUSE|CASA) )?\d{1,5}[A-Z]?\b")
 _PLACES = word_set(
     """
     BEHIND UNDER BELOW BESIDE BY NEAR IN INSIDE AT ON NEXT WITH BETWEEN ROUND AROUND OUTSIDE OVER THE MY SHED GARAGE
@@ -224,8 +225,10 @@ def _note(_first: str, rest: str) -> Asked | None:
 
 
 def _late(first: str, rest: str) -> Asked | None:
-    spoken = words_of(rest)
-    match = re.fullmatch(r"(?:BY |ABOUT |UNOS )?(\d{1,4}) ?(?:M|MIN|MINS|MINUTE|MINUTES|MINUTO|MINUTOS)?", spoken)
+    spoken = " ".join(word for word in words_of(rest).split() if word not in _POLITE)
+    match = re.fullmatch(
+        r"(?:BY |ABOUT |UNOS )?(\d{1,4}) ?(?:M|MIN|MINS|MINUTE|MINUTES|MINUTO|MINUTOS)?(?: SORRY| PERDON)?", spoken
+    )
     if match is not None and match.group(1).isascii():
         minutes = int(match.group(1))
         return Asked(Command.LATE, minutes=minutes if 1 <= minutes <= MAX_LATE_MINUTES else None)
@@ -248,11 +251,11 @@ def _safe(first: str, rest: str) -> Asked | None:
 
 
 def _neighbour(first: str, rest: str) -> Asked | None:
-    """Read it only shouted or marked: "neighbor is home" is said to a person."""
+    """Read it only shouted, marked or with a number of a door: "neighbor is home" is said to a person."""
     text = _body(rest)
     if not words_of(text):
         return Asked(Command.NEIGHBOUR)
-    is_marked = bool(re.match(r"\s*[:\-–—=]", rest))
+    is_marked = bool(re.match(r"\s*[:\-–—=]", rest)) or bool(_DOOR.match(words_of(text)))
     return Asked(Command.NEIGHBOUR, text) if first.isupper() or is_marked else None
 
 

@@ -21,6 +21,7 @@ _STOP = TWILIO_STOP | {
     *("ARRET", "REMOVE", "TD", "STOPP", "ALTO", "PARAR", "PARE", "BAJA", "ABMELDEN", "DESINSCRIRE", "CANCELAR"),
     *("STOP ALL", "OPT OUT", "STOP PLEASE", "PLEASE STOP", "STOP IT", "STOP NOW", "STOP THANKS", "STOP THANK YOU"),
     *("STOP PLS", "PLS STOP", "S T O P", "ALTO POR FAVOR", "STOP SVP", "BITTE STOPP", "STOPP BITTE"),
+    *("СТОП", "ОТПИСАТЬСЯ", "退订", "退訂", "停止", "توقف", "ايقاف"),
 }
 _START = frozenset({"START", "UNSTOP"})
 _YES = frozenset({"YES"})
@@ -33,7 +34,11 @@ _NEVER = r"\b(?:do not|don t|dont|never)\s+(?:ever\s+)?"
 _PHRASES = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b(?:stop|quit|cease)\s+(?:sending|spamming|{_WRITE})\b",
+        rf"\b(?:stop|stpo|sotp|quit|cease)\s+(?:spamming|{_WRITE})\b",
+        rf"\b(?:stop|stpo|sotp|quit|cease)\s+sending\s+(?:\w+\s+){{0,4}}{_MESSAGES}\b",
+        r"\b(?:stop|stpo|sotp|quit|cease)\s+sending(?:\s+(?:me|us|this|these|those|them|stuff|anything|it))*$",
+        rf"\b(?:not|never|no\s+longer|don\s+t|dont)\s+(?:wish|want|like|care)\s+to\s+(?:receive|get)\s+(?:\w+\s+){{0,3}}"
+        rf"{_MESSAGES}\b",
         rf"\bstop\s+(?:the|these|those|all|your)\s+{_MESSAGES}\b",
         rf"{_NEVER}(?:text|txt|message|msg|sms|contact)\s+(?:me|us|this)\b(?!\s+(?:when|if|until|before|about)\b)",
         rf"{_NEVER}send\s+(?:me\s+)?(?:any\s+)?(?:more\s+)?{_MESSAGES}\b",
@@ -41,14 +46,20 @@ _PHRASES = tuple(
         rf"\bno\s+more\s+(?:\w+\s+)?{_MESSAGES}\b",
         r"\b(?:take|remove|delete)\s+(?:me|my number|this number)\b(?:.*\b(?:list|number|database|system|records)\b|$)",
         r"\bremove\s+my\s+(?:phone\s+)?number\b",
-        r"\bunsubscribe\s+me\b|\bopt(?:ing)?\s+(?:me\s+)?out\b",
+        r"(?<!don t )(?<!dont )(?<!not )(?<!never )(?:\bunsubscribe\s+me\b|\bopt(?:ing)?\s+(?:me\s+)?out\b)",
         r"\blose\s+(?:my|this)\s+number\b",
         r"\bno\s+(?:me\s+)?(?:mande[ns]?|envie[ns]?|escriba[ns]?)\s+(?:mas|mensajes)\b|\bya\s+no\s+me\s+escriba[ns]?\b",
-        r"\bno\s+quiero\s+(?:recibir\s+)?mas\s+(?:mensajes|sms|textos)\b",
+        r"\bno\s+quiero\s+(?:recibir\s+)?(?:(?:mas|sus|estos|tus|ningun)\s+){1,2}(?:mensajes?|sms|textos?)\b",
+        r"\bno\s+quiero\s+(?:recibir\s+)(?:mensajes|sms|textos)\b",
+        r"\bnao\s+quero\s+(?:(?:mais|receber)\s+){1,3}(?:mensagens|sms)\b|\bparem\s+de\s+(?:enviar|mandar)\b",
         r"\b(?:dejen|deje|deja|paren|pare)\s+de\s+(?:enviar|mandar|escribir)",
         r"^no\s+mas(?:\s+(?:mensajes|sms|textos|por favor|gracias))*$",
         r"\barret\w*\s+(?:de\s+)?(?:m\s+)?(?:envoyer|ecrire|les\s+sms)|\bne\s+m\s+envoyez\s+plus\b",
-        r"\bkeine\s+(?:sms|nachrichten)\s+mehr\b",
+        r"\bne\s+m\s+ecrivez\s+plus\b|\bne\s+veux\s+plus\s+(?:recevoir\s+)?(?:de|vos)\s+(?:sms|messages|textos)\b",
+        r"\bkeine\s+(?:sms|nachrichten)\s+mehr\b|\bkeine\s+weiteren\s+(?:sms|nachrichten)\b",
+        r"\bnie\s+(?:wysy[lł]\w*|pisz\w*|pisa[cć]|przysy[lł]\w*)\b.*\b(?:sms|wiadomosci|smsow)\b",
+        r"(?:不要|别|別|请勿|請勿).{0,4}(?:发|發|传|傳|寄).{0,4}(?:短信|簡訊|消息|信息)",
+        r"\bلا\s+ترسل\w*\b.*رسا[يئ]ل",
     )
 )
 

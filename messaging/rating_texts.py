@@ -47,8 +47,18 @@ _UNITS = word_set(
     meters metres feet ft kg lb lbs box boxes caja cajas parcel parcels paquete paquetes package packages paket
     pakete packet packets item items thing things bag bags piece pieces pc pcs bottle bottles chair chairs people
     persons person men guys drivers times time x more less missing damaged broken dollars dollar bucks euro euros
-    eur usd pounds pound quid percent degrees of or and to till until y o u oder und bis ou et a
+    eur usd pounds pound quid percent degrees thumbs of or and to till until y o u oder und bis ou et a
     """
+)
+# Behind "2." only what German writes so: "2. Stock" is a floor, "2. Box was crushed" a rating with its reason.
+_ORDINALS = word_set("stock etage og obergeschoss geschoss eingang tür tuer haus hof stiege stunde uhr min mins pm am")
+_STREET = re.compile(
+    r"^\s+\w+\s+(?:street|st|lane|ln|road|rd|avenue|ave|drive|dr|court|ct|boulevard|blvd|way|place)\b", re.I
+)
+# A second score behind the first: which one is meant?
+_SECOND_SCORE = re.compile(
+    r"\b(?:wait|no|mean|meant|actually|make\s+it|sorry|correction|or)\W+[1-5]\b(?![:.,]?\d)|\bfor\b.*\b[1-5]\s+for\b",
+    re.IGNORECASE,
 )
 _WORDED = re.compile(
     r"^\W*(?:one|two|three|four|five|uno|dos|tres|cuatro|cinco|eins|zwei|drei|vier|fünf)(?:\s+(?:stars?|estrellas?|sterne?))?\W*$",
@@ -105,15 +115,21 @@ def _by_stars(count: int, rest: str) -> RatingReading:
 
 def _by_digit(score: int, *, has_scale: bool, rest: str) -> RatingReading:
     doubt = RatingReading(is_doubtful=True, maybe=score)
+    if _SECOND_SCORE.search(rest):
+        return doubt
     if has_scale:
         return RatingReading(ParsedRating(score, _comment(rest)))
     if re.match(r"\s*(?:[-–/+x&~:]|\.|,)?\s*\d", rest) or re.match(r"\s*[/%$€£°#º]", rest):
         return doubt  # 4.5, 4-5, 3/4, 1 2 3, 5%
     if re.match(r"^['’]?[a-z]", rest, re.IGNORECASE):
         return doubt  # 3rd, 5min, 2nd, 5pm
-    first = re.match(r"[\s.,:;!?)\"'”-]*([^\W\d_]+(?:['’][^\W\d_]+)?)", rest)
-    if first is not None and first.group(1).lower().replace("'", "").replace("’", "") in _UNITS:
+    if _STREET.match(rest):
         return doubt
+    first = re.match(r"([\s.,:;!?)\"'”-]*)([^\W\d_]+(?:['’][^\W\d_]+)?)", rest)
+    if first is not None:
+        units = _ORDINALS if re.match(r"[.!]\s", first.group(1)) else _UNITS
+        if first.group(2).lower().replace("'", "").replace("’", "") in units:
+            return doubt
     return RatingReading(ParsedRating(score, _comment(rest)))
 
 

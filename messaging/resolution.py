@@ -1,5 +1,6 @@
 """Resolution: which delivery a text is about. Deterministic: named, only one, last spoken of; else we ask. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ _SECOND = {
 _FILLER = word_set(
     """
     A AN THE PLEASE PLS PLZ THANKS THX THANK YOU ONE OPTION ABOUT IT S IS MY FOR I MEAN EL LA LOS LAS UN UNA POR
-    FAVOR GRACIAS YES OK
+    FAVOR GRACIAS YES OK ANSWER
     """
 )
 # Words in an item list that tell no two deliveries apart.
@@ -27,6 +28,11 @@ _COMMON = _FILLER | word_set(
     OF AND WITH IN ON TO BOX BOXES PARCEL PACKAGE DELIVERY ORDER X DE Y CON CAJA
     """
 )
+# What stands around hours that are said.
+_BETWEEN = _FILLER | word_set(
+    "TO UNTIL TILL AND AT FROM BETWEEN AM PM O CLOCK WINDOW SLOT DE A LAS HASTA ENTRE Y H UHR"
+)
+_CLOCK = re.compile(r"\b(\d{1,2})(?:[:.h](\d{2}))?(?=\b|[ap]m\b|h\b|uhr\b)", re.IGNORECASE)
 _DENIALS = word_set(
     """
     ALL AMBAS AMBOS AND BOTH NEITHER NINGUNO NO NONE NOT O OR Y
@@ -36,7 +42,10 @@ _DENIALS = word_set(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A delivery that a text may be about. ``spoken_of_at`` is when we last wrote to this number about it."""
+    """A delivery that a text may be about. ``spoken_of_at`` is when we last wrote to this number about it.
+
+    ``hours`` is the window on the clocks at the address, as ``10:00`` and ``12:30``.
+    """
 
     delivery_id: str
     items: str
@@ -46,6 +55,7 @@ class Candidate:
     stop_id: str
     window_start_at: datetime
     spoken_of_at: datetime | None
+    hours: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +107,15 @@ def chosen(choices: Sequence[Candidate], text: str) -> str | None:
     for spellings, index in ((_FIRST, 0), (_SECOND, 1)):
         if (said in spellings or " ".join(bare) in spellings) and index < len(choices):
             return choices[index].delivery_id
+    by_hours = _by_hours(choices, text)
+    if by_hours is not None:
+        return by_hours.delivery_id
     named = _named(choices, text)
     if named is None:
         return None
-    lettered = words[0] in letters and len(words) > 1 and words[0] != letters[0]
+    # "a lamp" names the lamp; "A lamp" may pick the letter, so it is asked again.
+    is_article = words[0] == letters[0] and (text.lstrip()[:1] == "a" or text.isupper())
+    lettered = words[0] in letters and len(words) > 1 and not is_article
     if lettered and choices[letters.index(words[0])] is not named:
         return None
     return named.delivery_id
@@ -123,6 +138,26 @@ def _named(candidates: Sequence[Candidate], text: str) -> Candidate | None:
         if any(_same(word, item) for word in words for item in own):
             hits.append(one)
     return hits[0] if len(hits) == 1 else None
+
+
+def _by_hours(choices: Sequence[Candidate], text: str) -> Candidate | None:
+    """Return the one choice whose window ``text`` says and nothing else: "10-12", "the 2 to 4 one"."""
+    said = [_minutes(hour, minute) for hour, minute in _CLOCK.findall(text)]
+    others = [word for word in words_of(_CLOCK.sub(" ", text)).split() if word not in _BETWEEN]
+    if not said or len(said) > 2 or others or (len(said) == 1 and said[0] < 5 * 60):
+        return None
+    hits = [one for one in choices if _says(one, said)]
+    return hits[0] if len(hits) == 1 else None
+
+
+def _says(one: Candidate, said: Sequence[int]) -> bool:
+    window = [_minutes(*hour.split(":")) for hour in one.hours if hour]
+    return bool(window) and all(clock == given for clock, given in zip(window, said, strict=False))
+
+
+def _minutes(hour: str, minute: str) -> int:
+    """Return minutes on a clock of twelve hours."""
+    return int(hour) % 12 * 60 + int(minute or 0)
 
 
 def _item_words(one: Candidate) -> set[str]:
