@@ -20,6 +20,7 @@ import migrations.env_tables  # noqa: F401 - puts every table into the metadata
 from messaging.kinds import Channel
 from messaging.outbox import MOST_CLAIMED, Lease, claim
 from messaging.sending import OTHERS
+from sandbox.instance import ended_in_order
 from sandbox.postgres import Cluster, find_initdb
 from tracking.storage import Base, Database
 
@@ -94,7 +95,7 @@ def main() -> int:
     parser.add_argument("--claims", type=int, default=200)
     options = parser.parse_args()
     is_met = True
-    with databases() as urls:
+    with ended_in_order(), databases() as urls:
         for url in urls:
             database = Database(url)
             Base.metadata.create_all(database.engine)

@@ -32,6 +32,7 @@ from messaging.receipts import Receipt
 from portal.app import create_app
 from portal.services import Services, build
 from portal.settings import read_settings
+from sandbox.instance import ended_in_order
 from sandbox.world import start_valkey
 from tracking.storage import Base
 
@@ -236,6 +237,7 @@ def main() -> int:
     rng = random.Random(options.seed)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with ExitStack() as stack:
+        stack.enter_context(ended_in_order())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="webhooks-")))
         at = stack.enter_context(gate(folder, stack.enter_context(start_valkey(folder / "valkey"))))
         answers = fuzz(at, options.requests, rng)
