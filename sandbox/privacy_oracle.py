@@ -61,8 +61,8 @@ class TruckTruth:
 
     @property
     def here(self) -> TrueFix | None:
-        """The newest of them, by the time it was taken."""
-        return max(self.sent, key=lambda fix: fix.at, default=None)
+        """The newest of them that can be believed, by the time it was taken: nobody can know more."""
+        return max((fix for fix in self.sent if _is_believable(fix)), key=lambda fix: fix.at, default=None)
 
 
 class Oracle:
@@ -187,6 +187,11 @@ def _coarse(text: str) -> Iterable[tuple[float, int]]:
     """Return the numbers of places with less than three decimals, as 40.7 is written for 40.700."""
     for found in _NAMED.finditer(text):
         yield json.loads(found[1]), found.start()
+
+
+def _is_believable(fix: TrueFix) -> bool:
+    """False for a fix that was told with a wrong place or as inaccurate."""
+    return fix.accuracy_m <= 100 and _far_m((fix.lat, fix.lon), (fix.told_lat, fix.told_lon)) <= 50
 
 
 def _hidden(standing: Standing) -> str:
