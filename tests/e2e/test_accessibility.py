@@ -38,6 +38,12 @@ STAFF_PAGES = (
     "answers",
     "audit",
     "account/second-step",
+    "messages",
+    "messages/day_before/sms/en",
+    "unreached",
+    "ways-out",
+    "truth",
+    "chat-settings",
 )
 
 
