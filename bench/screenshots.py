@@ -230,7 +230,10 @@ def _staff(staff: Page, studio: Studio, instance: Instance) -> None:
     staff.wait_for_url(re.compile(r"/staff/$"))
     state = staff.context.storage_state()
     base = f"{instance.url}/staff"
-    names = ("", "inbox?queue=all", "fleet", "cases", "tasks", "import", "people")
+    names = (
+        *("", "inbox?queue=all", "fleet", "cases", "tasks", "import", "people", "messages", "unreached", "ways-out"),
+        *("truth", "ratings", "answers", "chat-settings"),
+    )
     for name in names:
         studio.take(f"staff-{name.split('?')[0] or 'today'}", f"{base}/{name}", state=state)  # type: ignore[arg-type]
     for name, page, pattern in (
