@@ -105,5 +105,10 @@ def lines(session: Session, delivery: Delivery) -> list[tuple[Voice, str]]:
     return [(line.voice, line.body) for line in session.scalars(statement)]
 
 
+def persons_lines(session: Session, delivery: Delivery) -> list[tuple[Voice, str]]:
+    """Return what people said, without the notes that we put beside it."""
+    return [(voice, body) for voice, body in lines(session, delivery) if voice is not Voice.SYSTEM]
+
+
 def is_out(session: Session, phone: str = PHONE) -> bool:
     return has_opted_out(session, contact_hash(phone, "pepper"), Channel.SMS)

@@ -99,6 +99,7 @@ class LifeCycle(RuleBasedStateMachine):
         self.out: set[tuple[Channel, str]] = set()
         self.ended: dict[str, NotificationStatus] = {}
         self.shown: dict[tuple[str, str], set[str]] = {}
+        self.refused: set[str] = set()
         self.broken_laws: list[str] = []
         self.early: list[str] = []
         self.occasions = 0
@@ -192,14 +193,19 @@ class LifeCycle(RuleBasedStateMachine):
         except Killed:
             self.workshop = self._started()
         used = waiting[: len(waiting) - len(self.shelves[channel].answers)]
-        if Answer.OPTED_OUT in used and self._is_noted(channel):
-            self.out.add((channel, self.addresses[channel]))
+        if Answer.OPTED_OUT in used:
+            self.out |= {(channel, address) for address in self._newly_refused(channel)}
 
-    def _is_noted(self, channel: Channel) -> bool:
-        """True when a row failed because its person opted out there: not if its sender died first."""
-        failed = select(Notification.id).where(Notification.error_code == "21610", Notification.channel == channel)
+    def _newly_refused(self, channel: Channel) -> set[str]:
+        """Return whose messages failed because that person opted out there: not those whose sender died first."""
+        failed = select(Notification.id, Notification.to_address).where(
+            Notification.error_code == "21610", Notification.channel == channel, Notification.status == _S.FAILED
+        )
         with self.database.reading() as session:
-            return session.scalar(failed.where(Notification.status == _S.FAILED).limit(1)) is not None
+            found = {row.id: row.to_address for row in session.execute(failed)}
+        fresh = {address for row_id, address in found.items() if row_id not in self.refused and address}
+        self.refused |= set(found)
+        return fresh
 
     @rule(channel=st.sampled_from(Channel), has_posted=st.booleans())
     def die_holding(self, channel: Channel, has_posted: bool) -> None:

@@ -11,7 +11,7 @@ from messaging.inbound import (
 from messaging.kinds import Kind
 from messaging.ratings import rating_of
 from tests.builders import local
-from tests.messaging.phone import NOW, delivered, lines, out, replies, sent, told
+from tests.messaging.phone import NOW, delivered, lines, out, persons_lines, replies, sent, told
 from tracking.deliveries import DeliveryStatus
 
 
@@ -46,7 +46,7 @@ def test_a_low_rating_without_words_is_asked_why_and_the_answer_goes_to_the_case
     case = case_of(session, delivery.id)
     assert case is not None
     assert case.comment == "Nobody rang the bell"
-    assert lines(session, delivery) == [(Voice.RECIPIENT, "Nobody rang the bell")]
+    assert persons_lines(session, delivery) == [(Voice.RECIPIENT, "Nobody rang the bell")]
 
 
 def test_a_digit_is_chat_while_nobody_asked_for_a_rating(session: Session) -> None:
@@ -80,7 +80,7 @@ def test_a_doubtful_rating_is_asked_about_and_shown_to_support_meanwhile(session
     told(session, text)
     assert rating_of(session, delivery.id) is None
     assert "did you mean a rating?" in replies(session)[0]
-    assert lines(session, delivery) == [(Voice.RECIPIENT, text)]
+    assert persons_lines(session, delivery) == [(Voice.RECIPIENT, text)]
 
 
 def test_yes_after_a_doubtful_rating_takes_its_digit(session: Session) -> None:
@@ -104,7 +104,7 @@ def test_what_is_no_rating_goes_to_support(session: Session, text: str) -> None:
     delivery = delivered(session)
     assert told(session, text).read_as is ReadAs.CHAT
     assert rating_of(session, delivery.id) is None
-    assert lines(session, delivery) == [(Voice.RECIPIENT, text)]
+    assert persons_lines(session, delivery) == [(Voice.RECIPIENT, text)]
 
 
 def test_a_delivery_told_at_night_carried_no_question(session: Session) -> None:
