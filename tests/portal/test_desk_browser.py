@@ -154,6 +154,7 @@ def test_everything_is_under_the_fingers_but_not_while_typing(
         assert page.locator("#reply").input_value().startswith("We are sorry, ")
         page.keyboard.type(" aen")
         page.keyboard.press("Escape")
+        expect(page.locator("#reply")).not_to_be_focused()
         page.keyboard.press("n")
         expect(page.locator('[name="note"]')).to_be_checked()
         page.keyboard.press("a")
