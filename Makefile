@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VENDOR := static/vendor
 
-.PHONY: hunt payloads demo test test-quick chaos lint types vendor tools lock clean bench-eta bench-inbox bench-arrivals
+.PHONY: talk hunt payloads demo test test-quick chaos lint types vendor tools lock clean bench-eta bench-inbox bench-arrivals
 
 demo: .venv/installed $(VENDOR)/installed
 	@$(BIN)/python -m sandbox.demo $(ARGS)
@@ -99,6 +99,10 @@ bench-ingest: .venv/installed
 # A simulated day, and a search of all that drivers and recipients can get for what is somebody else's. Three minutes.
 hunt: .venv/installed $(VENDOR)/installed
 	@$(BIN)/python -m sandbox.demo --until-done --hunt --folder var/hunt
+
+# Three people in three browsers: how long a line takes from a tap to the others' pages.
+talk: .venv/installed $(VENDOR)/installed tools
+	TALK_LINES=9 $(BIN)/pytest -q -n0 tests/e2e/test_three_people.py
 
 # 150 payloads in every field people fill, on every page, in Chromium: ten rounds, so that each field meets them all.
 payloads: .venv/installed $(VENDOR)/installed tools

@@ -1,7 +1,7 @@
 """Recipient, driver and support in one thread, each in a browser of their own; then the same day by text only.
 
-Every word has to appear in the other browsers by itself. ``TALK_LINES`` lines each way are timed and their 95th
-percentile printed (``make talk``); no test judges a time.
+Every word has to appear in the other browsers by itself. ``TALK_LINES`` lines each way (at most 9: a link may say ten
+things a minute) are timed and their 95th percentile printed (``make talk``); no test judges a time.
 """
 
 import json
@@ -34,10 +34,11 @@ Object.defineProperty(window, "speechSynthesis", {
 });
 """
 # The instant at which words appear on a page, in milliseconds of the machine.
-APPEARS = """(words) => new Promise((done) => {
+APPEARS = """(words) => new Promise((done, fail) => {
   const look = () => document.body.innerText.includes(words) && (watch.disconnect(), done(Date.now()));
   const watch = new MutationObserver(look);
   watch.observe(document.body, { subtree: true, childList: true, characterData: true });
+  setTimeout(() => fail(new Error(`never came: ${words}`)), 20000);
   look();
 })"""
 EXPECT_MS = 15_000
