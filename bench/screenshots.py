@@ -187,7 +187,7 @@ def play(instance: Instance, browser: Browser, folder: Path, world_parts: tuple[
         driver.goto(f"{instance.url}/d/")
         driver.locator("[data-stop]").first.click()
         driver.wait_for_timeout(1000)
-        send(driver, "message", body="Will do. I am about ten minutes away.")
+        _answer(driver, folder)
         anna.wait_for_timeout(1500)
         instance.set_day(instance.now() + timedelta(minutes=1))
         instance.world.wait_for_text(lambda sent: sent.to == phones[0] and "How was it" in sent.body, timeout_s=60)
@@ -204,6 +204,16 @@ def play(instance: Instance, browser: Browser, folder: Path, world_parts: tuple[
 def _depot(day: object) -> object:
     depot = day.depot  # type: ignore[attr-defined]
     return Place(depot.edge, depot.along_m)
+
+
+def _answer(driver: Page, folder: Path) -> None:
+    """Answer the recipient: by one of three big buttons while the van moves, else by typing."""
+    dialog = driver.locator("dialog[data-drive]")
+    if not dialog.is_visible():
+        send(driver, "message", body="Will do. I am about ten minutes away.")
+        return
+    driver.screenshot(path=folder / "driver-4-driving.png")
+    dialog.get_by_role("button").first.click()
 
 
 def _deliver(driver: Page, instance: Instance, folder: Path) -> None:
