@@ -28,6 +28,10 @@ _YES = frozenset({"YES"})
 _HELP = frozenset({"HELP", "INFO", "AYUDA"})
 MAYBE_THE_DELIVERY = frozenset({"CANCEL", "END", "QUIT", "CANCELAR"})
 
+# No text that a phone sends is longer (messaging.md 1.1). A phrase is not looked for beyond it: some patterns take the
+# square of what they read.
+LONGEST_TEXT = 1600
+
 _WRITE = r"(?:text|txt|texting|txting|message|messaging|messages|msg|msgs|messaging|sms|texts|contact|contacting)"
 _MESSAGES = r"(?:texts?|messages?|sms|msgs?)"
 _NEVER = r"\b(?:do not|don t|dont|never)\s+(?:ever\s+)?"
@@ -92,7 +96,7 @@ def consent_word(text: str) -> ConsentWord | None:
     for word, spellings in exact.items():
         if said in spellings:
             return word
-    lowered = said.lower()
+    lowered = said.lower()[:LONGEST_TEXT]
     return ConsentWord.STOP_PHRASE if any(phrase.search(lowered) for phrase in _PHRASES) else None
 
 

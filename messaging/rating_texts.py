@@ -115,7 +115,7 @@ def _by_stars(count: int, rest: str) -> RatingReading:
 
 def _by_digit(score: int, *, has_scale: bool, rest: str) -> RatingReading:
     doubt = RatingReading(is_doubtful=True, maybe=score)
-    if _SECOND_SCORE.search(rest):
+    if _SECOND_SCORE.search(rest[:MAX_COMMENT_LENGTH]):
         return doubt
     if has_scale:
         return RatingReading(ParsedRating(score, _comment(rest)))

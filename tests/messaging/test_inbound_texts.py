@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from messaging.commands import Command, parse_command
-from messaging.opt_out_words import ConsentWord, consent_word
+from messaging.opt_out_words import LONGEST_TEXT, ConsentWord, consent_word
 from messaging.rating_texts import read_rating
 from messaging.resolution import Candidate, chosen
 
@@ -87,3 +87,9 @@ def test_there_are_enough_labelled_texts() -> None:
 @pytest.mark.parametrize(("question", "expected", "text"), labelled())
 def test_a_text_is_read_as_its_label_says(question: str, expected: str, text: str) -> None:
     assert read(question, text) == expected
+
+
+def test_a_phrase_is_looked_for_no_further_than_a_text_is_long() -> None:
+    phrase = " please stop texting me"
+    assert consent_word("x" * (LONGEST_TEXT - len(phrase)) + phrase) is ConsentWord.STOP_PHRASE
+    assert consent_word("x" * LONGEST_TEXT + phrase) is None

@@ -161,7 +161,8 @@ def test_no_text_breaks_the_parser_and_every_score_is_one_to_five(text: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["5" + " " * 60_000 + "x", "5" + "\n" * 60_000 + "x", "5 / " * 20_000, "- " * 30_000 + "4"]
+    "text",
+    ["5" + " " * 60_000 + "x", "5" + "\n" * 60_000 + "x", "5 / " * 20_000, "- " * 30_000 + "4", "5 " + "for " * 16_000],
 )
 def test_a_long_text_is_read_in_no_time(text: str) -> None:
     begun_s = time.process_time()
