@@ -2,7 +2,7 @@
 
 import json
 
-from flask import Response, render_template, request, send_file
+from flask import Response, request, send_file
 from flask.typing import ResponseReturnValue
 
 from messaging.chat_pictures import picture_in
@@ -10,11 +10,10 @@ from portal import i18n, map
 from portal.chat_uploads import picture_answer
 from portal.recipient import fragments
 from portal.recipient.public_record import record_line
-from portal.recipient.shell import Visit, blueprint, reading, tagged, visit
+from portal.recipient.shell import Visit, blueprint, reading, rendered, tagged, visit
 from portal.recipient.view import RecipientView, Signal
 from portal.services import services
 from tracking.errors import NotFound
-from tracking.ids import new_id
 from tracking.proofs import Proof
 
 YEAR_S = 31_536_000
@@ -101,13 +100,10 @@ def map_script() -> ResponseReturnValue:
 
 def _page(template: str, view: RecipientView, here: Visit) -> str:
     mine = services()
-    return render_template(
+    return rendered(
         template,
-        view=view,
-        here=here,
-        locale=view.locale,
-        zone=view.zone,
-        request_id=new_id(),
+        view,
+        here,
         settings=mine.settings,
         map_version=map.shell(mine.settings).version,
         is_stale=view.signal is Signal.STALE,

@@ -1,6 +1,6 @@
 """What a recipient can do: write, leave a note, rate, and let us know that they have seen the page."""
 
-from flask import Response, abort, redirect, render_template, request
+from flask import Response, abort, redirect, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from portal.htmx import htmx
 from portal.i18n import tongue
 from portal.recipient import fragments
 from portal.recipient.notes import NOTE_LENGTH, keep_note
-from portal.recipient.shell import Visit, blueprint, link_key, visit
+from portal.recipient.shell import Visit, blueprint, link_key, rendered, visit
 from portal.recipient.view import RecipientView
 from portal.services import services
 from tracking.deliveries import Delivery
@@ -75,17 +75,7 @@ def write(token: str) -> ResponseReturnValue:
 def _refused_line(view: RecipientView, here: Visit, refusal: str, body: str) -> ResponseReturnValue:
     if htmx:
         return Response(refusal, 422, content_type="text/plain; charset=utf-8")
-    page = render_template(
-        "recipient/messages.html",
-        view=view,
-        here=here,
-        locale=view.locale,
-        zone=view.zone,
-        request_id=new_id(),
-        refusal=refusal,
-        kept=body,
-    )
-    return page, 422
+    return rendered("recipient/messages.html", view, here, refusal=refusal, kept=body), 422
 
 
 @blueprint.post("/t/<token>/note")
@@ -102,7 +92,11 @@ def leave_note(token: str) -> ResponseReturnValue:
         session.flush()
         view = here.read(session, mine)
     publish(mine.redis, [delivery_changed(here.delivery_id), route_changed(route_id)])
-    return _part("recipient/note.html", view, here) if htmx else redirect(here.url("track") + "#note", 303)
+    return (
+        rendered("recipient/note.html", view, here, is_saved=True)
+        if htmx
+        else redirect(here.url("track") + "#note", 303)
+    )
 
 
 @blueprint.post("/t/<token>/rating")
@@ -131,7 +125,7 @@ def give_rating(token: str) -> ResponseReturnValue:
         session.flush()
         view = here.read(session, mine)
     publish(mine.redis, [delivery_changed(here.delivery_id), inbox_changed()])
-    return _part("recipient/rating.html", view, here) if htmx else redirect(here.url("rating"), 303)
+    return rendered("recipient/rating.html", view, here, is_saved=True) if htmx else redirect(here.url("rating"), 303)
 
 
 @blueprint.post("/t/<token>/seen")
@@ -153,9 +147,3 @@ def _note_seen(session: Session, here: Visit) -> None:
         update(Delivery).where(Delivery.id == here.delivery_id, Delivery.seen_at.is_(None)).values(seen_at=here.now)
     )
     they_know(session, here.delivery_id, "They opened their page.", here.now)
-
-
-def _part(template: str, view: RecipientView, here: Visit) -> str:
-    return render_template(
-        template, view=view, here=here, locale=view.locale, zone=view.zone, request_id=new_id(), is_saved=True
-    )

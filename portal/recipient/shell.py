@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, request, url_for
+from flask import Blueprint, Response, current_app, g, render_template, request, url_for
 from sqlalchemy.orm import Session
 
 from portal import i18n
 from portal.recipient.recall import RECALL, Recall
 from portal.recipient.view import RecipientView, read_view
 from portal.services import Services, services
+from tracking.ids import new_id
 from tracking.links import Audience, live_link
 
 blueprint = Blueprint("recipient", __name__)
@@ -54,6 +55,13 @@ def visit(session: Session, token: str, mine: Services) -> Visit:
         delivery_id=link.delivery_id or "",
         language=language if language in i18n.languages() else None,
         now=now,
+    )
+
+
+def rendered(template: str, view: RecipientView, here: Visit, **more: object) -> str:
+    """Return one of the recipient's templates with what each of them needs, and ``more``."""
+    return render_template(
+        template, view=view, here=here, locale=view.locale, zone=view.zone, request_id=new_id(), **more
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime
 
-from flask import redirect, render_template, request
+from flask import redirect, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -16,12 +16,11 @@ from messaging.wishes import WishKind, WishRefused
 from portal.guards import limiter
 from portal.htmx import htmx
 from portal.i18n import tongue
-from portal.recipient.shell import Visit, blueprint, link_key, visit
+from portal.recipient.shell import Visit, blueprint, link_key, rendered, visit
 from portal.recipient.view import RecipientView
 from portal.services import services
 from tracking.deliveries import load
 from tracking.facts import Fact, chat_changed, delivery_changed, inbox_changed, publish, route_changed
-from tracking.ids import new_id
 
 Act = Callable[[Session, Visit, datetime], object]
 
@@ -115,29 +114,11 @@ def _facts(view: RecipientView) -> list[Fact]:
 def _refused(view: RecipientView, here: Visit, refusal: str) -> ResponseReturnValue:
     if htmx:
         return _card(view, here, refusal=refusal), 422
-    page = render_template(
-        "recipient/messages.html",
-        view=view,
-        here=here,
-        locale=view.locale,
-        zone=view.zone,
-        request_id=new_id(),
-        away_refusal=refusal,
-    )
-    return page, 422
+    return rendered("recipient/messages.html", view, here, away_refusal=refusal), 422
 
 
 def _card(view: RecipientView, here: Visit, *, said: str = "", refusal: str = "") -> str:
-    return render_template(
-        "recipient/away.html",
-        view=view,
-        here=here,
-        locale=view.locale,
-        zone=view.zone,
-        request_id=new_id(),
-        away_said=said,
-        away_refusal=refusal,
-    )
+    return rendered("recipient/away.html", view, here, away_said=said, away_refusal=refusal)
 
 
 def _kind(text: str) -> WishKind:

@@ -1,12 +1,10 @@
 """Tasks: what only a person can settle, with what was tried and what to do; also as CSV."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,13 +14,12 @@ from messaging.inbound import InboundMessage
 from portal.accounts import Role
 from portal.services import services
 from portal.staff import words
+from portal.staff.csv_cells import csv_answer
 from portal.staff.shell import blueprint, done, me, note_view, refused, requires
 from portal.staff.wish_views import WishView, wish_of
 from portal.staff.words import Badge
 from tracking.deliveries import Delivery
 from tracking.facts import inbox_changed, publish
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these (OWASP, CSV injection)
 
 _SETTLES = {TaskKind.UNMATCHED_INBOUND: "attach", TaskKind.OPT_OUT_REVIEW: "undo"}
 
@@ -68,16 +65,19 @@ def tasks_part() -> ResponseReturnValue:
 def tasks_csv() -> ResponseReturnValue:
     """The same list for a spreadsheet; that contacts left the house goes on record."""
     mine = services()
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("opened_at", "kind", "reference", "recipient", "phone", "email", "reason", "tried", "what_to_do"))
-    for row in _rows():
-        told = (row.opened_at, row.kind.word, row.reference, row.name, row.phone, row.email)
-        writer.writerow([harmless(cell) for cell in (*told, row.reason, row.tried, row.what_to_do)])
+    header = ("opened_at", "kind", "reference", "recipient", "phone", "email", "reason", "tried", "what_to_do")
+    rows = [
+        (
+            *(row.opened_at, row.kind.word, row.reference, row.name, row.phone, row.email),
+            row.reason,
+            row.tried,
+            row.what_to_do,
+        )
+        for row in _rows()
+    ]
     with mine.database.writing() as session:
         note_view(session, "export", "tasks", "open", mine.clock.now())
-    headers = {"Content-Disposition": "attachment; filename=tasks.csv"}
-    return Response("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+    return csv_answer("tasks", header, rows)
 
 
 @blueprint.post("/tasks/<task_id>/resolve")
@@ -150,9 +150,3 @@ def _row(
         wish=wishes.get(task.delivery_id or "") if task.kind is TaskKind.WISH else None,
         settles=_SETTLES.get(task.kind, "") if inbound else "",
     )
-
-
-def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula. Phone numbers are kept as they are."""
-    is_phone = cell.startswith("+") and cell[1:].isdigit()
-    return f"'{cell}" if cell.startswith(_FORMULA) and not is_phone else cell

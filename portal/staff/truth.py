@@ -1,14 +1,11 @@
 """The page of truth: how far off the estimates were, how often they held, and how calm they were. Charts and CSV."""
 
-import csv
-import io
-from datetime import date
-
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from portal.accounts import Role
 from portal.services import services
+from portal.staff.csv_cells import figures_answer, quoted
 from portal.staff.day import today as day_today
 from portal.staff.shell import blueprint, requires
 from portal.staff.truth_charts import Chart, columns, line
@@ -52,17 +49,15 @@ def truth_csv() -> ResponseReturnValue:
     with mine.database.reading() as session:
         names = dict(truth_figures(session, today).depots)
         found, _ = cells(session, today)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(HEADER)
+    rows = []
     for cell in found:
         if asked is None or cell.depot_id == asked:
             row = truth_of(HORIZONS[cell.horizon], cell.sums)
             figures = (row.off_min, row.bias_min, row.inside_percent, row.width_min, row.jump_min)
             told = [*figures, row.big_jumps_percent]
-            place = [cell.on.isoformat(), _plain(names.get(cell.depot_id, "")), row.label, row.estimates]
-            writer.writerow([*place, *("" if value is None else f"{value:.2f}" for value in told)])
-    return _download(text.getvalue(), today)
+            place = [cell.on.isoformat(), quoted(names.get(cell.depot_id, "")), row.label, row.estimates]
+            rows.append([*place, *("" if value is None else f"{value:.2f}" for value in told)])
+    return figures_answer(f"eta-truth-{today.isoformat()}", HEADER, rows)
 
 
 def charts(found: TruthFigures) -> tuple[Chart, ...]:
@@ -78,13 +73,3 @@ def charts(found: TruthFigures) -> tuple[Chart, ...]:
         line("Off by, day by day", "min", days, lambda row: row.off_min),
         line("Inside the range, day by day", "%", days, lambda row: row.inside_percent, aim=AIM_PERCENT),
     )
-
-
-def _plain(name: str) -> str:
-    """Return a name that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
-
-
-def _download(text: str, today: date) -> Response:
-    name = f"attachment; filename=eta-truth-{today.isoformat()}.csv"
-    return Response("\ufeff" + text, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})

@@ -1,11 +1,9 @@
 """Could not be reached: who does not know, why, what was tried and what to do; also as CSV."""
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from messaging.cases import TaskKind, resolve_task
@@ -16,9 +14,9 @@ from portal import accounts
 from portal.accounts import Role
 from portal.services import services
 from portal.staff import words
+from portal.staff.csv_cells import csv_answer
 from portal.staff.links import send_to_recipient
 from portal.staff.shell import blueprint, done, me, note_view, offer_undo, refused, requires
-from portal.staff.tasks import harmless
 from portal.staff.unreached_words import what_to_do
 from portal.staff.words import Badge
 from tracking.deliveries import load
@@ -82,17 +80,15 @@ def unreached_part() -> ResponseReturnValue:
 def unreached_csv() -> ResponseReturnValue:
     """The open list for a spreadsheet. Numbers and addresses are masked in it too."""
     mine = services()
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("since", "recipient", "reference", "message", "to", "reason", "code", "tried", "what_to_do"))
+    header = ("since", "recipient", "reference", "message", "to", "reason", "code", "tried", "what_to_do")
+    told = []
     for row in _rows(settled=False):
         tried = "; ".join(f"{one.channel} to {one.to}, {one.at}: {one.badge.word}" for one in row.tried)
-        told = (row.opened, row.name, row.reference, row.message, row.to, row.reason, row.code, tried, row.what_to_do)
-        writer.writerow([harmless(cell) for cell in told])
+        place = (row.opened, row.name, row.reference, row.message, row.to)
+        told.append((*place, row.reason, row.code, tried, row.what_to_do))
     with mine.database.writing() as session:
         note_view(session, "export", "unreached", "open", mine.clock.now())
-    headers = {"Content-Disposition": "attachment; filename=could-not-be-reached.csv"}
-    return Response("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+    return csv_answer("could-not-be-reached", header, told)
 
 
 @blueprint.post("/unreached/<task_id>/resend")
