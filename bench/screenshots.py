@@ -184,8 +184,7 @@ def play(instance: Instance, browser: Browser, folder: Path, world_parts: tuple[
         time.sleep(2)
         anna.goto(links[phones[1]])
         send(anna, "message", body="The bell is broken, could you knock?")
-        driver.goto(f"{instance.url}/d/")
-        driver.locator("[data-stop]").first.click()
+        _open_next_stop(driver, instance)
         driver.wait_for_timeout(1000)
         _answer(driver, folder)
         anna.wait_for_timeout(1500)
@@ -206,6 +205,12 @@ def _depot(day: object) -> object:
     return Place(depot.edge, depot.along_m)
 
 
+def _open_next_stop(driver: Page, instance: Instance) -> None:
+    """Go there by address: while the van moves, its page hides what must not be read."""
+    driver.goto(f"{instance.url}/d/")
+    driver.goto(f"{instance.url}{driver.locator('[data-stop]').first.get_attribute('href')}")
+
+
 def _answer(driver: Page, folder: Path) -> None:
     """Answer the recipient: by one of three big buttons while the van moves, else by typing."""
     dialog = driver.locator("dialog[data-drive]")
@@ -217,9 +222,7 @@ def _answer(driver: Page, folder: Path) -> None:
 
 
 def _deliver(driver: Page, instance: Instance, folder: Path) -> None:
-    driver.goto(f"{instance.url}/d/")
-    driver.locator("[data-stop]").first.click()
-    driver.wait_for_load_state()
+    _open_next_stop(driver, instance)
     if driver.locator('form[data-form="arrived"]').count():
         send(driver, "arrived")
     form = driver.locator('form[data-form="delivered"]').first
