@@ -6,7 +6,7 @@ For tests and benchmarks that must know whose data is whose. ``Parcel`` and ``Ro
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -194,10 +194,13 @@ def drive(
             at += timedelta(seconds=step_s)
             fixes.append(_dirty(rng, at, place, speed_mps, dirt, None))
         here = door
-        for _ in range(int(rng.uniform(0.6, 1.6) * service_s / step_s)):
+        for number in range(int(rng.uniform(0.6, 1.6) * service_s / step_s)):
             at += timedelta(seconds=step_s)
             place = (door[0] + rng.uniform(-8, 8) * DEG_M, door[1] + rng.uniform(-8, 8) * DEG_M)
-            fixes.append(_dirty(rng, at, place, 0.0, dirt, stop))
+            fix = _dirty(rng, at, place, 0.0, dirt, stop)
+            if number and fix.told_speed_mps == 0.0 and rng.random() < dirt:
+                fix = replace(fix, told_speed_mps=rng.uniform(2, 6))  # what a phone measured before comes once more
+            fixes.append(fix)
     return fixes
 
 

@@ -19,7 +19,7 @@ from tracking.batches import Batches, Told, routes_to_look_at
 from tracking.clocks import Clock
 from tracking.eta import EtaHistory
 from tracking.eta_learned import learned_at, read_history
-from tracking.facts import FLEET_CHANNEL, publish
+from tracking.facts import FLEET_CHANNEL, publish, without_places
 from tracking.fix_entries import count_fixes, read_batch
 from tracking.fix_stream import STREAM
 from tracking.live_state import DEFAULT_RULES
@@ -119,9 +119,10 @@ class Consumer:
             route_ids = routes_to_look_at(session, now)
         for route_id in route_ids:
             self.hold_lease()
+            begun_s = self._clock.elapsed()
             with self._database.writing() as session:
                 told = self._batches.look_again(session, route_id, now=now)
-            self._tell(told)
+            self._tell(told, begun_s)
 
     def _learn_anew(self) -> None:
         """Take over what the night has learned, if it is new; a history that was handed in stays."""
@@ -218,13 +219,19 @@ class Consumer:
 
     def _take_part(self, entries: Entries) -> None:
         batch = read_batch(entries)
+        begun_s = self._clock.elapsed()
         with self._database.writing() as session:
             told = self._batches.take(session, batch, now=self._clock.now())
         self._redis.xack(STREAM, GROUP, *batch.entry_ids)
-        self._tell(told)
+        self._tell(told, begun_s)
 
-    def _tell(self, told: Told) -> None:
-        publish(self._redis, told.facts, is_from_consumer=True)
+    def _tell(self, told: Told, begun_s: float) -> None:
+        """Tell the pages. Who was held up for longer than the lease gives no place: the record says where it is now.
+
+        Meanwhile the delivery may have been handed over or given to another truck, or a later place been told.
+        """
+        is_late = not 0 <= self._clock.elapsed() - begun_s < LEASE_MS / 1000
+        publish(self._redis, without_places(told.facts) if is_late else told.facts, is_from_consumer=True)
         try:
             for line in told.fleet:
                 self._redis.publish(FLEET_CHANNEL, line)

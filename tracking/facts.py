@@ -71,6 +71,12 @@ def presence_changed(delivery_id: str) -> Fact:
     return {"kind": "presence", "delivery_id": delivery_id}
 
 
+def without_places(facts: Iterable[Fact]) -> list[Fact]:
+    """Return the facts with those of places replaced by ones that only say that something changed, each once."""
+    told = [fact if fact["kind"] != "place" else delivery_changed(fact["delivery_id"]) for fact in facts]
+    return [fact for number, fact in enumerate(told) if fact not in told[:number]]
+
+
 def publish(redis: Redis, facts: Iterable[Fact], *, is_from_consumer: bool = False) -> None:
     """Tell the live pages, after commit. A Redis that is away is logged and costs only speed.
 

@@ -3,7 +3,7 @@
 A position is given only while the delivery is ``out_for_delivery`` and the truck is close. Once it has ``arrived`` the
 truck is at the recipient's own door: the page says so in words, and no position is given any more. Where it is not
 certain that the truck drives on, it is taken to be standing: a receiver that reports no speed must not give a
-neighbour's door away by the one fix that comes before a second proves the stand.
+neighbour's door away by the one fix that comes before a second proves the stand, nor one that reports a wrong speed.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,8 @@ from tracking.geo import LatLon, distance_m
 
 # Below this a truck may be standing; phones report up to 1 m/s at rest (our choice).
 MOVING_MPS = 2.0
-# Two fixes this near each other and this long apart are of a truck that stood (reference/tracking.md 4).
+# A truck that stays within this has not driven on (reference/tracking.md 4).
 STOOD_M = 35.0
-STOOD_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def visible_truck(
     decimals = 4 if is_next else 3
     # Rounding must not put the truck where it may not be shown, so the place counts as it is and as it would be shown.
     near = [*_near(newest.place, other_stops, rules), *_near(_rounded(newest.place, decimals), other_stops, rules)]
-    is_held = bool(near) and (not _is_moving(newest) or _has_stood(known))
+    is_held = bool(near) and _may_stand(known, len(known) - 1)
     shown: Fix | None = newest
     if is_held:
         shown = _last_clear(known, other_stops, near, decimals, rules)
@@ -109,12 +108,25 @@ def _is_moving(fix: Fix) -> bool:
     return fix.speed_mps is not None and fix.speed_mps >= MOVING_MPS
 
 
-def _has_stood(fixes: Sequence[Fix]) -> bool:
-    """Tell whether the last two fixes are one place, whatever speed the phone reports."""
-    if len(fixes) < 2:
-        return False
-    gap_s = (fixes[-1].at - fixes[-2].at).total_seconds()
-    return distance_m(fixes[-1].place, fixes[-2].place) < STOOD_M and gap_s >= STOOD_S
+def _may_stand(fixes: Sequence[Fix], index: int) -> bool:
+    """Tell whether the truck may have stood when this fix was taken, whatever speed the phone reports.
+
+    A phone's speed may be old or wrong, so the places beside it count too: near them, and slower than a truck drives.
+    """
+    if not _is_moving(fixes[index]):
+        return True
+    return _is_slow(fixes, range(index - 1, -1, -1), index) or _is_slow(fixes, range(index + 1, len(fixes)), index)
+
+
+def _is_slow(fixes: Sequence[Fix], others: range, index: int) -> bool:
+    fix = fixes[index]
+    for other in (fixes[number] for number in others):
+        way_m = distance_m(fix.place, other.place)
+        if way_m >= STOOD_M:
+            return False
+        if way_m < MOVING_MPS * abs((fix.at - other.at).total_seconds()):
+            return True
+    return False
 
 
 def _last_clear(
@@ -125,11 +137,12 @@ def _last_clear(
     rules: VisibilityRules,
 ) -> Fix | None:
     """Return the last fix that gives no stand at another stop away, as it would be shown."""
-    for fix in reversed(fixes):
+    for index in range(len(fixes) - 1, -1, -1):
+        fix = fixes[index]
         places = (fix.place, _rounded(fix.place, decimals))
         if any(_near(place, standing_at, rules) for place in places):
             continue
-        if _is_moving(fix) or not any(_near(place, others, rules) for place in places):
+        if not any(_near(place, others, rules) for place in places) or not _may_stand(fixes, index):
             return fix
     return None
 

@@ -17,7 +17,7 @@ from portal.services import Services
 from sandbox.small_day import make_rounds
 from tests.portal.privacy_day import PrivacyDay
 from tests.portal.streams import live_server
-from tracking import live_state
+from tracking import live_state, visibility
 from tracking.clocks import SetClock
 from tracking.geo import LatLon
 from tracking.visibility import visible_truck
@@ -94,6 +94,13 @@ def test_a_fault_in_visibility_is_found(
     """A fault is seeded, which is the one way to show that the oracle would see it."""
     monkeypatch.setattr(live_state, "visible_truck", wrong)
     assert play(services, app, clock, ticks=60, share=0.0, is_fault=True).tally.findings
+
+
+def test_a_rule_that_believes_every_speed_is_found(
+    services: Services, app: Flask, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visibility, "_may_stand", lambda fixes, index: (fixes[index].speed_mps or 0.0) < 2.0)
+    assert play(services, app, clock, ticks=120, share=0.0, is_fault=True).tally.findings
 
 
 def test_a_page_that_names_somebody_else_is_found(

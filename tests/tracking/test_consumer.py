@@ -280,6 +280,25 @@ def test_place_told_is_the_place_that_pages_read(day: Day) -> None:
     assert last["place"]["lat"] == round(last["place"]["lat"], 4)
 
 
+def test_consumer_that_was_held_up_tells_no_place(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between commit and telling it stood still for longer than its lease: the truck may be hidden by now."""
+    day.drive(start=0.0, end=0.4)
+    day.consumer.tick()
+    day.facts()
+    acknowledge = day.redis.xack
+
+    def held_up(*given: Any) -> Any:
+        day.clock.advance(seconds=5)
+        return acknowledge(*given)
+
+    monkeypatch.setattr(day.redis, "xack", held_up)
+    day.fix(0.45)
+    day.work()
+    told = day.facts()
+    assert [fact for fact in told if fact["kind"] == "place"] == []
+    assert {fact["delivery_id"] for fact in told if fact["kind"] == "delivery"} >= set(day.delivery_ids)
+
+
 def test_truck_is_hidden_once_when_the_delivery_arrives(day: Day) -> None:
     day.drive(start=0.0, end=0.95)
     day.facts()

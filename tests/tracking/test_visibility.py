@@ -1,5 +1,6 @@
 """Who may see where the truck is (DESIGN 7, Privacy): the rule, and that nothing gets round it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -116,6 +117,30 @@ def test_a_phone_that_reports_a_wrong_speed_gives_no_door_away() -> None:
     truck = see(fix(60, -400), fix(30, 0), fix(0, 4), others=(north(0),))
     assert truck is not None
     assert truck.at_other_stop
+
+
+def test_a_wrong_speed_gives_no_door_away_however_often_a_phone_sends() -> None:
+    """One fix of a stand says 5 m/s: what the phone measured before, or the noise of its receiver."""
+    for every_s in (1, 5, 10, 60):
+        stand = [fix(ago * every_s, 3 * (ago % 2), speed=0.0) for ago in range(12, 0, -1)]
+        truck = see(fix(13 * every_s, -400), *stand, fix(0, 5, speed=5.0), others=(north(0),))
+        assert truck is not None
+        assert truck.at_other_stop, every_s
+        assert distance_m(LatLon(truck.lat, truck.lon), north(-400)) < 80
+
+
+def test_a_wrong_speed_at_the_stop_before_does_not_show_through() -> None:
+    first, *rest = (fix(100 - 10 * number, -400, speed=0.0) for number in range(5))
+    wrong = replace(first, speed_mps=5.0)
+    truck = see(fix(200, -900), wrong, *rest, fix(0, 0, speed=0.0), others=(north(0), north(-400)))
+    assert truck is not None
+    assert distance_m(LatLon(truck.lat, truck.lon), north(-900)) < 80
+
+
+def test_a_truck_that_crawls_past_another_stop_is_shown() -> None:
+    truck = see(*(fix(ago, -3.0 * ago, speed=3.0) for ago in range(60, -1, -5)), others=(north(0),))
+    assert truck is not None
+    assert not truck.at_other_stop
 
 
 def test_a_stand_at_the_stop_before_does_not_show_through() -> None:
