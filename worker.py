@@ -21,6 +21,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 
+from messaging.in_force import nearness_in_force
 from messaging.kinds import Channel
 from messaging.wakeups import MAIL, REST, SMS
 from portal import logs, nightly
@@ -189,6 +190,7 @@ def _run_consumer(services: Services) -> None:
         new_id,
         wake=services.wake.reconcile,
         rules=services.settings.visibility,
+        nearness=nearness_in_force,
     )
     consumer.run(_stopping)
 

@@ -6,6 +6,7 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from messaging.cases import Case, CaseStatus
+from messaging.hours import Quiet
 from messaging.inbound_texts import Question, QuestionKind
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification
@@ -43,3 +44,8 @@ def may_ask(session: Session, delivery: Delivery, now: datetime) -> bool:
         Notification.delivery_id != delivery.id,
     )
     return not session.scalar(select(complains | texted | mailed))
+
+
+def may_ask_now(session: Session, delivery: Delivery, quiet: Quiet, now: datetime) -> bool:
+    """True when the text ``delivered`` may carry the question: outside its ``quiet`` hours, to whom may be asked."""
+    return not quiet.holds(now, delivery.zone) and may_ask(session, delivery, now)

@@ -13,6 +13,7 @@ from messaging.message_versions import newest, rules_part, text_part
 from messaging.schedule import DEFAULT_RULES, PLANNED_KINDS, Rules
 from messaging.text_words import allowed
 from messaging.texts import SHIPPED, Source, Texts, languages, words_in
+from tracking.nearness import Nearness
 
 log = structlog.get_logger()
 
@@ -47,6 +48,11 @@ def in_force(session: Session) -> InForce:
 def rules_in_force(session: Session) -> Rules:
     """Return the rules that hold now."""
     return in_force(session).rules
+
+
+def nearness_in_force(session: Session) -> Nearness:
+    """Return from when on a recipient is told now that the truck is near."""
+    return rules_in_force(session).nearness()
 
 
 def _is_usable(kind: Kind, content: Mapping[str, Any]) -> bool:

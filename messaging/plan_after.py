@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from messaging.hours import QUESTION_HOURS
 from messaging.kinds import Channel, Kind
 from messaging.plan_ahead import BEFORE_ARRIVAL
 from messaging.plan_facts import STATING, TAKEN_BACK, Moment, Told, View, wall_clock
@@ -26,11 +25,12 @@ _WRONG_IN: dict[Kind, frozenset[DeliveryStatus]] = {
 
 
 def delivered(view: View) -> Moment | None:
-    """A minute after the tap."""
+    """A minute after the tap, or as long after it as staff chose."""
     subject = view.subject
     if subject.status is not _D.DELIVERED or subject.delivered_at is None:
         return None
-    due_at = view.released(Kind.DELIVERED, subject.delivered_at + DELIVERED_AFTER)
+    wait = view.rules.wait(Kind.DELIVERED, DELIVERED_AFTER)
+    due_at = view.released(Kind.DELIVERED, subject.delivered_at + wait)
     return Moment(view.occasion(Kind.DELIVERED), due_at, due_at + OUTCOME_USEFUL)
 
 
@@ -46,7 +46,7 @@ def rating_request(view: View) -> Moment | None:
         said = view.last(frozenset({Kind.DELIVERED}))
         if said is not None and said.asked:
             return None
-        if said is None and not QUESTION_HOURS.holds(told.due_at, subject.zone):
+        if said is None and not view.rules.question_hours().holds(told.due_at, subject.zone):
             return None
     due_at = view.released(Kind.RATING_REQUEST, told.due_at)
     return Moment(view.day, due_at, due_at + RATING_USEFUL)

@@ -84,7 +84,8 @@ def next_stop(view: View) -> Moment | None:
     if subject.status is not _D.OUT_FOR_DELIVERY or subject.next_stop_at is None:
         return None
     due_at = view.released(Kind.NEXT_STOP, subject.next_stop_at)
-    return Moment(view.occasion(Kind.NEXT_STOP), due_at, subject.next_stop_at + NEXT_STOP_USEFUL)
+    useful = max(NEXT_STOP_USEFUL, timedelta(minutes=view.rules.nearness().minutes))
+    return Moment(view.occasion(Kind.NEXT_STOP), due_at, subject.next_stop_at + useful)
 
 
 def delayed(view: View) -> Moment | None:

@@ -6,9 +6,10 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from messaging.contacts import Contact
-from messaging.hours import Quiet, quiet_of
+from messaging.hours import QUESTION_HOURS, Quiet, quiet_of
 from messaging.kinds import RULES, Channel, Kind
 from tracking.deliveries import UNDER_WAY, DeliveryStatus
+from tracking.nearness import USUAL_NEARNESS, Nearness
 
 # Kinds that name the day and window, and the one that takes them back.
 STATING = frozenset(
@@ -78,14 +79,17 @@ class Told:
 class KindSetting:
     """What staff may set for a kind: whether it goes out, and for planned kinds when (local time).
 
-    ``days_before`` is for the kind that comes ahead of the day. ``on_since`` is when staff switched the kind on; what
-    was due before that is not told afterwards.
+    ``days_before`` is for the kind that comes ahead of the day, ``nearness`` for the one that says how near the truck
+    is, ``wait`` for the one that follows the driver's tap. ``on_since`` is when staff switched the kind on; what was
+    due before that is not told afterwards.
     """
 
     is_on: bool
     at: time | None = None
     days_before: int | None = None
     on_since: datetime | None = None
+    nearness: Nearness | None = None
+    wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,19 @@ class Rules:
     def days_before(self, kind: Kind, usual: int) -> int:
         """Return how many days ahead a kind comes."""
         return self.settings[kind].days_before or usual
+
+    def nearness(self) -> Nearness:
+        """Return what counts as near for ``next_stop``."""
+        return self.settings[Kind.NEXT_STOP].nearness or USUAL_NEARNESS
+
+    def wait(self, kind: Kind, usual: timedelta) -> timedelta:
+        """Return how long after the driver's tap a kind comes."""
+        chosen = self.settings[kind].wait
+        return usual if chosen is None else chosen
+
+    def question_hours(self) -> Quiet:
+        """Return when nobody is asked to rate, whichever message carries the question."""
+        return self.quiet.get(Kind.RATING_REQUEST) or QUESTION_HOURS
 
     def quiet_of(self, kind: Kind, *, is_under_way: bool) -> Quiet | None:
         """Return the quiet hours a kind keeps: those staff set, else the usual ones; None when it keeps none."""

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from messaging.asking import may_ask
+from messaging.asking import may_ask, may_ask_now
 from messaging.bounces import bounced_addresses
 from messaging.channels.base import Outgoing
 from messaging.chat_lines import ChatMessage, Conversation, Voice
@@ -265,7 +265,7 @@ def _spoken(session: Session, row: Notification, delivery: Delivery, house: Hous
         link=link,
         now=now,
         occasion=row.occasion,
-        may_ask=row.kind is not Kind.DELIVERED or may_ask(session, delivery, now),
+        may_ask=row.kind is Kind.DELIVERED and may_ask_now(session, delivery, house.force.rules.question_hours(), now),
     )
 
 

@@ -7,12 +7,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from messaging.cases import awaits_again, case_of
-from messaging.hours import QUESTION_HOURS
 from messaging.inbound_texts import Question, QuestionKind
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification
 from messaging.ratings import CHANGE_WITHIN, rating_of
-from tracking.deliveries import load
 
 # How long an answer still counts as one; our choices.
 RATING_OPEN_FOR = timedelta(days=7)
@@ -117,8 +115,7 @@ def _by_text(session: Session, address: str, now: datetime) -> tuple[datetime, s
     for sent in session.scalars(statement.order_by(Notification.accepted_at.desc(), Notification.id)):
         assert sent.accepted_at is not None
         assert sent.delivery_id is not None
-        zone = load(session, sent.delivery_id).zone
-        if sent.kind is Kind.RATING_REQUEST or not QUESTION_HOURS.holds(sent.accepted_at, zone):
+        if sent.kind is Kind.RATING_REQUEST or sent.context.get("said", {}).get("asked"):
             return sent.accepted_at, sent.delivery_id
     return None
 

@@ -27,7 +27,7 @@ _WORDS = (
     TextWord("soon", "in about how many minutes"),
     TextWord("reason", "why it is late, with the colon before it; empty when nobody knows"),
     TextWord("failure", "why it could not be handed over, with the colon before it; may be empty"),
-    TextWord("question", "the question how it was; empty from 19:00 to 09:00, then it is asked apart"),
+    TextWord("question", "the question how it was; empty in the quiet hours of “How was it?”, then it is asked apart"),
     TextWord("delivered_at", "when it was handed over"),
     TextWord("correction", "what was wrong and what is true; it differs with what is corrected"),
     TextWord("text", "what was written to them"),

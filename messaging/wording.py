@@ -12,7 +12,6 @@ from typing import Any
 from babel.dates import format_date
 
 from messaging.clock_words import clock_words, date_words, formats_of
-from messaging.hours import QUESTION_HOURS
 from messaging.kinds import Channel, Kind
 from messaging.plan_facts import TAKEN_BACK
 from messaging.segments import folded
@@ -105,12 +104,13 @@ def speech_of(
 ) -> Speech:
     """Return the words about ``delivery`` (whole) as they are true ``now``, and what they state.
 
-    ``occasion`` is the notification's: it says which text a correction takes back. ``may_ask``: ``messaging.asking``.
+    ``occasion`` is the notification's: it says which text a correction takes back. ``may_ask``: whether ``delivered``
+    asks how it was.
     """
     voice = Voice(delivery.locale, delivery.zone, channel)
     window = delivery.window_start_at, delivery.window_end_at
     lo_at, hi_at = _expected(delivery)
-    asks = kind is Kind.DELIVERED and may_ask and not QUESTION_HOURS.holds(now, delivery.zone)
+    asks = kind is Kind.DELIVERED and may_ask
     driver = _first_name(delivery.stop.route.driver.name) or voice.word("driver")
     words = {
         "company": company.name,

@@ -19,6 +19,7 @@ from tracking.fix_entries import Batch, DriverFix
 from tracking.fixes import FixStatus
 from tracking.live_state import DEFAULT_RULES, place_json, places_near, seen_at
 from tracking.local_time import local_day
+from tracking.nearness import USUAL_NEARNESS, Nearness
 from tracking.positions import Position
 from tracking.progress import StopEvent
 from tracking.publishing import Publisher
@@ -56,9 +57,10 @@ class Batches:
         rules: VisibilityRules = DEFAULT_RULES,
     ) -> None:
         self._ids = ids
+        self._nearness = USUAL_NEARNESS
         self._history = history or EtaHistory.default()
         self._rules = rules
-        self._publisher = Publisher()
+        self._publisher = Publisher(self._nearness)
         self._hidden: set[str] = set()
         self._seen: dict[str, UnderWay] = {}
         self._heard_at: dict[str, datetime] = {}
@@ -68,12 +70,17 @@ class Batches:
         self._hidden.clear()
         self._seen.clear()
         self._heard_at.clear()
-        self._publisher = Publisher()
+        self._publisher = Publisher(self._nearness)
 
     def use(self, history: EtaHistory) -> None:
         """Estimate with what ``history`` teaches from the next look on."""
         self._history = history
         self._seen.clear()
+
+    def tell_near(self, nearness: Nearness) -> None:
+        """Tell recipients that the truck is near by this from the next look on."""
+        self._nearness = nearness
+        self._publisher.use(nearness)
 
     def take(self, session: Session, batch: Batch, *, now: datetime) -> Told:
         """Take the fixes into the record. The same batch again changes nothing: it was cut off before it was done."""

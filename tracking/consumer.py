@@ -14,6 +14,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
 
 from tracking.batches import Batches, Told, routes_to_look_at
 from tracking.clocks import Clock
@@ -23,6 +24,7 @@ from tracking.facts import FLEET_CHANNEL, publish, without_places
 from tracking.fix_entries import count_fixes, read_batch
 from tracking.fix_stream import STREAM
 from tracking.live_state import DEFAULT_RULES
+from tracking.nearness import USUAL_NEARNESS, Nearness
 from tracking.storage import Database
 from tracking.visibility import VisibilityRules
 
@@ -57,7 +59,10 @@ log = structlog.get_logger()
 
 
 class Consumer:
-    """One fix consumer. ``wake`` is called after a commit that left plans of notifications to be made."""
+    """One fix consumer. ``wake`` is called after a commit that left plans of notifications to be made.
+
+    ``nearness`` reads what counts as near now; it is asked at every tick.
+    """
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class Consumer:
         wake: Callable[[], None],
         history: EtaHistory | None = None,
         rules: VisibilityRules = DEFAULT_RULES,
+        nearness: Callable[[Session], Nearness] = lambda _session: USUAL_NEARNESS,
     ) -> None:
         self._database = database
         self._redis = redis
@@ -77,6 +83,7 @@ class Consumer:
         self._wake = wake
         self._batches = Batches(ids, history=history, rules=rules)
         self._is_given = history is not None
+        self._nearness = nearness
         self._learned_at: datetime | None = None
         self._token = ids().encode()
         self._hold = redis.register_script(_HOLD)
@@ -125,10 +132,11 @@ class Consumer:
             self._tell(told, begun_s)
 
     def _learn_anew(self) -> None:
-        """Take over what the night has learned, if it is new; a history that was handed in stays."""
-        if self._is_given:
-            return
+        """Take over what staff set, and what the night has learned if it is new; a history handed in stays."""
         with self._database.reading() as session:
+            self._batches.tell_near(self._nearness(session))
+            if self._is_given:
+                return
             newest_at = learned_at(session)
             history = read_history(session) if newest_at != self._learned_at else None
         self._learned_at = newest_at

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from tracking.breaks import Breaks
 from tracking.deliveries import Delivery, DeliveryStatus, EstimateMade, PromiseChange
 from tracking.eta import Estimate
+from tracking.nearness import Nearness
 from tracking.promise import Promise, next_promise, promise_from
 from tracking.route_rows import DeliveryRow, StopRow
 from tracking.routes import RouteStatus
@@ -17,7 +18,6 @@ from tracking.stops import Stop
 from tracking.under_way import UnderWay
 
 MODEL = "shrunk-pace-2"
-NEXT_STOP_S = 900.0  # DESIGN 4: "no stop before, or median ETA <= 15 min"
 # A stop's estimate is written again when it moved by so much, or by this share of what remains, up to a limit: pages
 # round to five minutes anyway (our choice).
 WORTH_WRITING_S, WORTH_WRITING_SHARE, ALWAYS_WORTH_S = 15.0, 0.02, 90.0
@@ -71,10 +71,15 @@ class Shown:
 class Publisher:
     """Writes estimates and promises. Remembers when it last kept an estimate of each stop, and who seems late."""
 
-    def __init__(self) -> None:
+    def __init__(self, nearness: Nearness) -> None:
+        self._nearness = nearness
         self._kept_at: dict[str, datetime] = {}
         self._known_routes: set[str] = set()
         self._breaks = Breaks()
+
+    def use(self, nearness: Nearness) -> None:
+        """Tell recipients that the truck is near by this from the next look on."""
+        self._nearness = nearness
 
     def write(self, session: Session, seen: UnderWay, *, now: datetime) -> Shown:
         """Write what the route's engine expects ``now``, deliveries before stops: the order that taps lock in."""
@@ -136,8 +141,8 @@ class Publisher:
         is_dirty = was_told and is_new  # a later `delayed` says the new time
         if not was_told and self._breaks.is_broken(delivery.id, delivery.window, estimate, now=now):
             delivery.promise_broken_at, is_dirty = now, True
-        is_close = estimate.stops_before == 0 or (estimate.eta_at - now).total_seconds() <= NEXT_STOP_S
-        if delivery.next_stop_at is None and status is RouteStatus.STARTED and is_close and estimate.basis == "live":
+        may_be_near = delivery.next_stop_at is None and status is RouteStatus.STARTED and estimate.basis == "live"
+        if may_be_near and self._nearness.holds(estimate, now):
             delivery.next_stop_at, is_dirty = now, True
         if not is_new and not is_dirty:
             return None

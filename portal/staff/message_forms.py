@@ -1,17 +1,19 @@
-"""What the forms of messages share: which text is meant, who changes it, and going back to an older version."""
+"""What the forms of messages share: which text is meant, its page, who changes it, and going back."""
 
 from collections.abc import Callable
 from typing import Any
 
-from flask import request, url_for
+from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from messaging.errors import MessagingError
 from messaging.kinds import Channel, Kind
 from messaging.message_versions import Change, add_version, version
-from messaging.texts import languages
+from messaging.texts import Source, languages
 from portal.services import services
+from portal.staff.message_views import page_of
+from portal.staff.rule_form import TypedRules
 from portal.staff.shell import done, me, note_view, offer_undo
 from tracking.errors import NotFound
 
@@ -36,6 +38,44 @@ def text_of(kind_name: str, channel_name: str, language: str) -> tuple[Kind, Cha
     if channel_name not in set(Channel) or language not in languages():
         raise NotFound("message", kind_name)
     return kind_of(kind_name), Channel(channel_name), language
+
+
+def message_page(
+    kind: Kind,
+    channel: Channel,
+    language: str,
+    *,
+    typed: Source | None = None,
+    rules: TypedRules | None = None,
+    problem: str = "",
+    is_overtaken: bool = False,
+) -> str:
+    """Return the page of one text, with what was typed when something was.
+
+    ``is_overtaken``: they now see what somebody else saved, so that saving once more is meant.
+    """
+    mine = services()
+    seen = request.form.get("seen", "")
+    keeps_seen = typed is not None and not is_overtaken
+    with mine.database.reading() as session:
+        page = page_of(
+            session,
+            kind,
+            channel,
+            language,
+            mine.clock.now(),
+            typed=typed,
+            typed_rules=rules,
+            seen=_number(seen) if keeps_seen else None,
+        )
+    return render_template(
+        "staff/message.html",
+        page=page,
+        problem=problem,
+        to=request.form.get("to") or (me().email if channel is Channel.EMAIL else ""),
+        can_edit=me().may("admin"),
+        why="" if typed is None else request.form.get("why", ""),
+    )
 
 
 def change_of() -> Change:

@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from messaging.kinds import RULES, Channel, Kind
-from messaging.message_rules import MOST_DAYS_BEFORE, USUAL_AT, KindRules, usual_quiet
+from messaging.message_rules import KindRules
 from messaging.message_versions import MessageVersion, history, newest, rules_part, text_part
-from messaging.plan_ahead import DAYS_BEFORE
 from messaging.schedule import PLANNED_KINDS
 from messaging.text_judge import Judged, Shown, judge, letter_name
 from messaging.text_samples import sample
@@ -21,23 +20,10 @@ from portal import accounts
 from portal.i18n import endonym
 from portal.services import services
 from portal.staff import words
-from portal.staff.message_list import REACH, hours_words, rules_now, rules_words, state_of, when
+from portal.staff.message_list import REACH, rules_now, state_of
+from portal.staff.rule_form import RuleForm, TypedRules, rule_form
+from portal.staff.rule_words import rules_words, when
 from portal.staff.words import Badge
-
-
-@dataclass(frozen=True, slots=True)
-class RulesForm:
-    """The form of a kind's rules, with what is chosen now and what is usual."""
-
-    is_on: bool
-    at: str
-    usual_at: str
-    days_before: int
-    most_days: int
-    quiet_since: str
-    quiet_until: str
-    usual_quiet: str
-    seen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +94,7 @@ class MessagePage:
     when: str
     reach: str
     state: Badge
-    rules: RulesForm | None
+    rules: RuleForm | None
     rule_versions: tuple[VersionRow, ...]
     tabs: tuple[Tab, ...]
     source: Source
@@ -133,9 +119,13 @@ def page_of(
     now: datetime,
     *,
     typed: Source | None = None,
+    typed_rules: TypedRules | None = None,
     seen: int | None = None,
 ) -> MessagePage:
-    """Return the page of one text. ``typed`` is what a form held, shown instead of what is in force."""
+    """Return the page of one text. What a form held (``typed``, ``typed_rules``) is shown instead of what is in force.
+
+    ``seen`` is the version a text's form was opened on, where that is not the newest.
+    """
     kept, part = newest(session), text_part(kind, channel, language)
     versions = history(session, part)
     rules = rules_now(kind, kept)
@@ -150,7 +140,7 @@ def page_of(
         when=when(kind, rules),
         reach=REACH[RULES[kind].reach],
         state=state_of(kind, rules),
-        rules=_rules_form(kind, rules, kept) if kind in PLANNED_KINDS else None,
+        rules=_rules(kind, rules, kept.get(rules_part(kind)), typed_rules),
         rule_versions=_rule_rows(kind, history(session, rules_part(kind)), who, now),
         tabs=_tabs(kind, channel, language, kept),
         source=source,
@@ -168,6 +158,12 @@ def _in_force(kind: Kind, channel: Channel, language: str, version: MessageVersi
     return _source(version.content)
 
 
+def _rules(kind: Kind, rules: KindRules, version: MessageVersion | None, typed: TypedRules | None) -> RuleForm | None:
+    if kind not in PLANNED_KINDS:
+        return None
+    return rule_form(kind, rules, 0 if version is None else version.number, typed)
+
+
 def _source(content: Mapping[str, Any]) -> Source:
     return Source(content.get("subject", ""), content["body"])
 
@@ -183,23 +179,6 @@ def _tabs(kind: Kind, channel: Channel, language: str, kept: Mapping[str, Messag
                 Tab(f"/staff/messages/{kind}/{one}/{tongue}", label, is_current, bool(version and version.content))
             )
     return tuple(found)
-
-
-def _rules_form(kind: Kind, rules: KindRules, kept: Mapping[str, MessageVersion]) -> RulesForm:
-    usual_at, usual = USUAL_AT.get(kind), usual_quiet(kind)
-    at, quiet = rules.at or usual_at, rules.quiet or usual
-    version = kept.get(rules_part(kind))
-    return RulesForm(
-        is_on=rules.is_on,
-        at="" if at is None else f"{at:%H:%M}",
-        usual_at="" if usual_at is None else f"{usual_at:%H:%M}",
-        days_before=(rules.days_before or DAYS_BEFORE) if kind is Kind.DAY_BEFORE else 0,
-        most_days=MOST_DAYS_BEFORE,
-        quiet_since="" if quiet is None else f"{quiet.since:%H:%M}",
-        quiet_until="" if quiet is None else f"{quiet.until:%H:%M}",
-        usual_quiet=hours_words(usual),
-        seen=0 if version is None else version.number,
-    )
 
 
 def preview_of(kind: Kind, channel: Channel, language: str, source: Source) -> Preview:

@@ -15,9 +15,18 @@ from messaging.trials import send_trial
 from portal.accounts import Role
 from portal.htmx import htmx
 from portal.services import services
-from portal.staff.message_forms import Unfit, change_of, kind_of, old_version, restore, saved, text_of
+from portal.staff.message_forms import (
+    Unfit,
+    change_of,
+    kind_of,
+    message_page,
+    old_version,
+    restore,
+    saved,
+    text_of,
+)
 from portal.staff.message_list import groups_of
-from portal.staff.message_views import company, page_of, preview_of
+from portal.staff.message_views import company, preview_of
 from portal.staff.shell import blueprint, me, note_view, refused, requires
 from tracking.ids import new_id
 from tracking.recipients import normal_email, normal_phone
@@ -37,14 +46,14 @@ def messages() -> ResponseReturnValue:
 @requires(Role.AGENT)
 def message(kind_name: str) -> ResponseReturnValue:
     """Show one kind, with its text message in English."""
-    return _page(kind_of(kind_name), Channel.SMS, "en")
+    return message_page(kind_of(kind_name), Channel.SMS, "en")
 
 
 @blueprint.get(_TEXT)
 @requires(Role.AGENT)
 def message_text(kind_name: str, channel_name: str, language: str) -> ResponseReturnValue:
     """Show one of a kind's texts."""
-    return _page(*text_of(kind_name, channel_name, language))
+    return message_page(*text_of(kind_name, channel_name, language))
 
 
 @blueprint.post(f"{_TEXT}/preview")
@@ -55,7 +64,7 @@ def message_preview(kind_name: str, channel_name: str, language: str) -> Respons
     typed = _typed()
     if htmx:
         return render_template("staff/_message_preview.html", preview=preview_of(kind, channel, language, typed))
-    return _page(kind, channel, language, typed=typed)
+    return message_page(kind, channel, language, typed=typed)
 
 
 @blueprint.post(f"{_TEXT}/save")
@@ -66,7 +75,7 @@ def message_save(kind_name: str, channel_name: str, language: str) -> ResponseRe
     kind, channel, language = text_of(kind_name, channel_name, language)
     typed = _typed()
     if _judged(kind, channel, language, typed).problems:
-        return _page(kind, channel, language, typed=typed), 422
+        return message_page(kind, channel, language, typed=typed), 422
     part = text_part(kind, channel, language)
     content = {"subject": typed.subject, "body": typed.body}
     try:
@@ -74,7 +83,7 @@ def message_save(kind_name: str, channel_name: str, language: str) -> ResponseRe
             add_version(session, part, content, change_of())
             note_view(session, "save", "message", part, mine.clock.now())
     except MessagingError as error:
-        return _page(kind, channel, language, typed=typed, problem=str(error)), 409
+        return message_page(kind, channel, language, typed=typed, problem=str(error), is_overtaken=True), 409
     return saved("staff.message_text", "staff.message_restore", **_here(kind, channel, language))
 
 
@@ -106,7 +115,7 @@ def message_send(kind_name: str, channel_name: str, language: str) -> ResponseRe
     kind, channel, language = text_of(kind_name, channel_name, language)
     typed, now = _typed(), mine.clock.now()
     if _judged(kind, channel, language, typed).problems:
-        return _page(kind, channel, language, typed=typed), 422
+        return message_page(kind, channel, language, typed=typed), 422
     try:
         to = _address(channel)
         with mine.database.writing() as session:
@@ -124,10 +133,10 @@ def message_send(kind_name: str, channel_name: str, language: str) -> ResponseRe
             )
             note_view(session, "trial", "message", text_part(kind, channel, language), now)
     except (MessagingError, ValueError) as error:
-        return _page(kind, channel, language, typed=typed, problem=str(error)), 422
+        return message_page(kind, channel, language, typed=typed, problem=str(error)), 422
     mine.wake.send(channel)
     flash(f"It goes to {to} now. The link in it is made up.", "done")
-    return _page(kind, channel, language, typed=typed)
+    return message_page(kind, channel, language, typed=typed)
 
 
 def _here(kind: Kind, channel: Channel, language: str) -> dict[str, str]:
@@ -154,28 +163,3 @@ def _address(channel: Channel) -> str:
         return normal_phone(told, services().settings.default_region)
     except ValueError as error:
         raise ValueError(f"The phone number {error}.") from None
-
-
-def _page(kind: Kind, channel: Channel, language: str, *, typed: Source | None = None, problem: str = "") -> str:
-    """Return the page, with what was typed when something was."""
-    mine = services()
-    seen = request.form.get("seen", "")
-    with mine.database.reading() as session:
-        page = page_of(
-            session,
-            kind,
-            channel,
-            language,
-            mine.clock.now(),
-            typed=typed,
-            seen=int(seen) if typed is not None and seen.isdecimal() else None,
-        )
-    to = request.form.get("to") or (me().email if channel is Channel.EMAIL else "")
-    return render_template(
-        "staff/message.html",
-        page=page,
-        problem=problem,
-        to=to,
-        can_edit=me().may("admin"),
-        why=request.form.get("why", ""),
-    )

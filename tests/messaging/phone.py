@@ -69,12 +69,14 @@ def out(session: Session, route: Route | None = None, **columns: Any) -> Deliver
 def delivered(session: Session, **columns: Any) -> Delivery:
     """Return a delivery that has just been handed over, with the question for a rating sent."""
     delivery = out(session, **{"status": DeliveryStatus.DELIVERED, "delivered_at": NOW, "status_at": NOW, **columns})
-    sent(session, delivery, Kind.DELIVERED, NOW)
+    sent(session, delivery, Kind.DELIVERED, NOW, asked=True)
     return delivery
 
 
-def sent(session: Session, delivery: Delivery, kind: Kind, at: datetime, to: str = PHONE) -> None:
-    """Add a text that the carrier took at ``at``."""
+def sent(
+    session: Session, delivery: Delivery, kind: Kind, at: datetime, to: str = PHONE, *, asked: bool = False
+) -> None:
+    """Add a text that the carrier took at ``at``, and whether it asked for a rating."""
     notification_id = queue(
         session,
         kind=kind,
@@ -84,7 +86,7 @@ def sent(session: Session, delivery: Delivery, kind: Kind, at: datetime, to: str
         delivery_id=delivery.id,
         to_address=to,
         locale="en",
-        context={},
+        context={"said": {"asked": True}} if asked else {},
         now=at,
         ids=new_id,
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from messaging.in_force import in_force
+from messaging.in_force import in_force, nearness_in_force
 from messaging.kinds import Channel, Kind
 from messaging.message_rules import KindRules, on_since
 from messaging.message_versions import Change, MessageVersion, Overtaken, add_version, rules_part, text_part
@@ -17,6 +17,7 @@ from messaging.schedule import DEFAULT_RULES
 from messaging.texts import SHIPPED
 from tests.builders import local, make_delivery, make_route, make_stop
 from tracking.deliveries import DeliveryStatus
+from tracking.nearness import USUAL_NEARNESS, Nearness
 from tracking.storage import Database
 
 DAY = timedelta(days=1)
@@ -100,6 +101,28 @@ def test_another_hour_moves_what_waits_and_off_takes_it_back_and_on_again_revive
         (_S.WITHDRAWN, "2026-03-03 18:00"),
         (_S.DUE, "2026-03-04 18:00"),
     ]
+
+
+def test_another_wait_moves_what_waits_after_the_tap(database: Database, ids: Ids) -> None:
+    with database.writing() as session:
+        made = make_delivery(
+            session, plan_dirty_at=NOON, status=DeliveryStatus.DELIVERED, delivered_at=NOON, status_at=NOON
+        ).id
+    replan(database, ids)
+    set_rules(database, Kind.DELIVERED, KindRules(is_on=True, wait_s=300))
+    replan(database, ids)
+
+    with database.reading() as session:
+        due = {row.due_at for row in of_delivery(session, made) if row.kind is Kind.DELIVERED}
+    assert due == {NOON + timedelta(minutes=5)}
+
+
+def test_what_counts_as_near_is_what_staff_set(database: Database) -> None:
+    with database.reading() as session:
+        assert nearness_in_force(session) == USUAL_NEARNESS
+    set_rules(database, Kind.NEXT_STOP, KindRules(is_on=True, nearness=Nearness(30, or_next=False)))
+    with database.reading() as session:
+        assert nearness_in_force(session) == Nearness(30, or_next=False)
 
 
 def test_what_went_out_is_not_sent_again_at_its_new_hour(database: Database, ids: Ids) -> None:

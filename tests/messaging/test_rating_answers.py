@@ -107,7 +107,7 @@ def test_what_is_no_rating_goes_to_support(session: Session, text: str) -> None:
     assert persons_lines(session, delivery) == [(Voice.RECIPIENT, text)]
 
 
-def test_a_delivery_told_at_night_carried_no_question(session: Session) -> None:
+def test_a_text_that_did_not_carry_the_question_is_not_answered_by_a_digit(session: Session) -> None:
     delivery = out(session, status=DeliveryStatus.DELIVERED, delivered_at=local("20:00"), status_at=local("20:00"))
     sent(session, delivery, Kind.DELIVERED, local("20:00"))
     assert told(session, "5", at=local("20:05")).read_as is ReadAs.CHAT

@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 
 from messaging.contacts import Contact
+from messaging.hours import Quiet
 from messaging.kinds import RULES, Channel, Kind
 from messaging.schedule import DEFAULT_RULES, KindSetting, Rules, Subject, Told, Wanted, planned
 from tests.builders import SERVICE_ON, local
 from tracking.deliveries import DeliveryStatus
 from tracking.local_time import local_instant
+from tracking.nearness import Nearness
 
 DAY = timedelta(days=1)
 BOTH = Contact("+12015550111", "anna@example.net")
@@ -118,6 +120,31 @@ def test_delivered_waits_a_minute_for_the_undo() -> None:
     assert found is not None
     assert found.due_at == local("11:01")
     assert of_kind(plan(DELIVERED), Kind.RATING_REQUEST) is None
+
+
+@pytest.mark.parametrize(("wait_s", "due"), [(0, "11:00"), (600, "11:10")])
+def test_delivered_waits_as_long_as_staff_chose(wait_s: int, due: str) -> None:
+    rules = Rules({**ALL_ON.settings, Kind.DELIVERED: KindSetting(True, wait=timedelta(seconds=wait_s))})
+
+    assert of_kind(plan(DELIVERED, rules=rules), Kind.DELIVERED).due_at == local(due)  # type: ignore[union-attr]
+
+
+def test_the_question_keeps_the_hours_that_staff_chose_for_it_in_whichever_text() -> None:
+    rules = Rules(ALL_ON.settings, {Kind.RATING_REQUEST: Quiet(time(18), time(10))})
+    evening = replace(DELIVERED, delivered_at=local("18:30"), status_at=local("18:30"))
+
+    found = of_kind(plan(evening, rules=rules), Kind.RATING_REQUEST)
+    assert found is not None
+    assert found.due_at == local("10:00") + DAY
+    assert of_kind(plan(evening), Kind.RATING_REQUEST) is None
+
+
+def test_next_helps_for_as_long_as_the_truck_takes() -> None:
+    rules = Rules({**ALL_ON.settings, Kind.NEXT_STOP: KindSetting(True, nearness=Nearness(45))})
+    near = replace(UNDER_WAY, next_stop_at=local("10:30"))
+    found = [of_kind(plan(near, rules=one), Kind.NEXT_STOP) for one in (ALL_ON, rules)]
+
+    assert [one.useful_until if one else None for one in found] == [local("11:00"), local("11:15")]
 
 
 def test_a_late_delivery_is_rated_the_next_morning() -> None:

@@ -5,13 +5,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from messaging.kinds import Channel, Kind
+from messaging.message_rules import rules_from
 from messaging.message_versions import MessageVersion, history
 from messaging.notifications import Notification
+from messaging.schedule import PLANNED_KINDS
 from portal.accounts import Role
 from portal.services import Services
+from portal.staff.rule_form import rule_form
 from tests.portal.staff_browser import StaffBrowser
 
 DAY_BEFORE = "/staff/messages/day_before/sms/en"
+FIELDS = ("at", "days_before", "minutes_away", "wait_s", "quiet_since", "quiet_until")
 TEXT = "((company)): we come ((day)), ((window)). ((link))"
 
 
@@ -76,6 +80,7 @@ def test_who_saves_over_somebody_elses_version_is_told_and_loses_nothing(
     assert "Somebody saved another version meanwhile" in answer.text
     assert "Mine." in answer.text
     assert len(versions(services)) == 1
+    assert 'name="seen" value="1"' in answer.text  # what they see now, so saving once more is meant
 
 
 @pytest.mark.parametrize(
@@ -170,15 +175,88 @@ def test_rules_are_kept_and_undone(staff: StaffBrowser, services: Services) -> N
 def test_rules_that_make_no_sense_are_refused_with_a_sentence(
     staff: StaffBrowser, services: Services, fields: dict[str, str], sentence: str
 ) -> None:
-    staff.post("/staff/messages/day_before/rules", {"is_on": "yes", "at": "18:00", "seen": "0", **fields})
+    typed = {"is_on": "yes", "at": "18:00", "seen": "0", "why": "later", **fields}
+    answer = staff.post("/staff/messages/day_before/rules", typed)
 
-    assert sentence in staff.get("/staff/messages/day_before").text
+    assert answer.status_code in {409, 422}
+    assert sentence in answer.text
+    assert 'name="why" maxlength="200" value="later"' in answer.text
     assert versions(services, "day_before/rules") == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields", "sentence"),
+    [
+        ("next_stop", {"minutes_away": "4"}, "Choose between 5 and 60 minutes away."),
+        ("next_stop", {"minutes_away": "61"}, "Choose between 5 and 60 minutes away."),
+        ("next_stop", {"minutes_away": "soon"}, "Write a whole number of minutes."),
+        ("delivered", {"wait_s": "601"}, "Choose between 0 and 600 seconds"),
+        ("delivered", {"wait_s": "-1"}, "Write a whole number of seconds."),
+    ],
+)
+def test_a_lead_time_out_of_bounds_is_refused_and_what_was_typed_stays(
+    staff: StaffBrowser, services: Services, kind: str, fields: dict[str, str], sentence: str
+) -> None:
+    answer = staff.post(f"/staff/messages/{kind}/rules", {"is_on": "yes", "seen": "0", **fields})
+
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert f'value="{next(iter(fields.values()))}"' in answer.text
+    assert versions(services, f"{kind}/rules") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "sentence"),
+    [
+        ("next_stop", {"minutes_away": "25", "or_next": "yes"}, "25 minutes away, or has no stop before"),
+        ("next_stop", {"minutes_away": "25"}, "25 minutes away, however many stops come before"),
+        ("delivered", {"wait_s": "150"}, "2 minutes 30 seconds after the driver's tap"),
+        ("delivered", {"wait_s": "0"}, "t the driver's tap"),
+    ],
+)
+def test_a_lead_time_is_kept_said_in_words_and_undone(
+    staff: StaffBrowser, services: Services, kind: str, fields: dict[str, str], sentence: str
+) -> None:
+    before = staff.get(f"/staff/messages/{kind}").text
+    typed = {"is_on": "yes", "seen": "0", **fields}
+    preview = staff.post(f"/staff/messages/{kind}/rules/preview", typed, headers={"HX-Request": "true"})
+    assert versions(services, f"{kind}/rules") == []
+    assert staff.post(f"/staff/messages/{kind}/rules", typed).status_code == 303
+
+    after = staff.get(f"/staff/messages/{kind}").text
+    for shown in (preview.text, after, staff.get("/staff/messages").text):
+        assert sentence in shown.replace("&#39;", "'")
+    assert preview.text.strip() in after
+    assert versions(services, f"{kind}/rules")[0].spread_at is None
+
+    staff.post(f"/staff/messages/{kind}/rules/restore", {"number": "0", "seen": "1"})
+    words = before[before.index('id="rule-meaning"') :].partition("</p>")[0]
+    assert words in staff.get(f"/staff/messages/{kind}").text
+
+
+def test_without_a_script_a_button_says_what_the_rules_mean(staff: StaffBrowser, services: Services) -> None:
+    page = staff.post("/staff/messages/next_stop/rules/preview", {"is_on": "yes", "minutes_away": "40"})
+
+    assert "40 minutes away, however many stops come before" in page.text
+    assert 'value="40"' in page.text
+    assert versions(services, "next_stop/rules") == []
+
+
+@pytest.mark.parametrize("kind", list(PLANNED_KINDS))
+def test_rules_that_nobody_changed_are_saved_as_the_usual_ones(
+    staff: StaffBrowser, services: Services, kind: Kind
+) -> None:
+    typed = rule_form(kind, rules_from(kind, {}), 0)
+    fields = {name: value for name in FIELDS if (value := getattr(typed, name)) is not None}
+    ticks = {name: "yes" for name in ("is_on", "or_next") if getattr(typed, name)}
+    assert staff.post(f"/staff/messages/{kind}/rules", {**fields, **ticks, "seen": "0"}).status_code == 303
+
+    (version,) = versions(services, f"{kind}/rules")
+    assert rules_from(kind, version.content) == rules_from(kind, {})
+
+
 def test_what_answers_somebody_cannot_be_switched_off(staff: StaffBrowser, services: Services) -> None:
-    staff.post("/staff/messages/chat/rules", {"seen": "0"})
-    assert "always on" in staff.get("/staff/messages/chat").text
+    assert "always on" in staff.post("/staff/messages/chat/rules", {"seen": "0"}).text
     assert versions(services, "chat/rules") == []
 
 

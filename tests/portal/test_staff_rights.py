@@ -26,9 +26,9 @@ BY_ROLE = {
         route_reorder save_house_rules save_quick_replies token_add token_revoke undo_wish ways_out
     """,
     Role.ADMIN: """
-        audit_csv audit_page key_add key_revoke message_preview message_restore message_rules message_rules_restore
-        message_save message_send people person_add person_disable person_enable person_password person_role
-        person_second_step_reset
+        audit_csv audit_page key_add key_revoke message_preview message_restore message_rules message_rules_preview
+        message_rules_restore message_save message_send people person_add person_disable person_enable person_password
+        person_role person_second_step_reset
     """,
 }
 NEEDS = {f"staff.{name}": role for role, names in BY_ROLE.items() for name in names.split()}

@@ -17,10 +17,11 @@ from tracking.consumer import ASIDE, GROUP, LEASE_KEY, MOST_READS, NAME, Consume
 from tracking.custody import CustodyEvent, CustodyKind
 from tracking.deliveries import Delivery, DeliveryStatus, EstimateMade, PromiseChange
 from tracking.drivers import DeviceToken, issue_device_token
-from tracking.eta import EtaHistory
+from tracking.eta import Estimate, EtaHistory
 from tracking.eta_learned import write_history
 from tracking.fix_stream import STREAM
 from tracking.live_state import truck_place
+from tracking.nearness import Nearness
 from tracking.positions import Position
 from tracking.route_changes import reorder
 from tracking.routes import Route, RouteState, RouteStatus
@@ -30,6 +31,7 @@ from tracking.taps import Tap
 
 STEP = 0.004  # degrees between stops of the builders' routes, in latitude
 START = local("10:00")
+HOUR = timedelta(hours=1)
 
 
 class Day:
@@ -257,6 +259,35 @@ def test_next_stop_is_marked_once_and_wakes_the_planner(day: Day) -> None:
     assert day.woken
     day.drive(start=0.2, end=0.4)
     assert day.delivery(0).next_stop_at == first.next_stop_at
+
+
+def test_what_staff_count_as_near_holds_from_the_next_tick(day: Day) -> None:
+    near = [Nearness(5, or_next=False)]
+    day.consumer = Consumer(
+        day.database, day.redis, day.clock, day.ids, wake=lambda: None, nearness=lambda _session: near[0]
+    )
+    day.drive(start=0.0, end=0.2)
+    first, last = (day.stop(number).eta_at for number in (0, 2))
+    assert first is not None
+    assert last is not None
+    away = [(eta_at - day.clock.now()).total_seconds() / 60 for eta_at in (first, last)]
+    assert away[0] < 5 < away[1] < 60  # the first stop is near by any rule, the last one by an hour's
+    assert [day.delivery(number).next_stop_at is not None for number in (0, 2)] == [True, False]
+
+    near[0] = Nearness(60)
+    day.clock.advance(seconds=30)
+    day.work()
+
+    assert day.delivery(2).next_stop_at == day.clock.now()
+
+
+def test_next_in_order_but_far_is_not_near_where_staff_said_so() -> None:
+    def told(*, or_next: bool) -> bool:
+        return Nearness(5, or_next=or_next).holds(
+            Estimate("s", START + HOUR, START, START + HOUR, 0, None, "live"), START
+        )
+
+    assert [told(or_next=True), told(or_next=False)] == [True, False]
 
 
 def test_only_recipients_who_may_see_the_truck_are_told_its_place(day: Day) -> None:
