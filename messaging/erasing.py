@@ -1,6 +1,7 @@
 """Erasing: what messages, chats, ratings and cases know of a person goes. Counts, times and who opted out stay.
 
-What is on its way, or in doubt, is left until its fate is known; then the night erases it.
+What is on its way, or in doubt, is marked and left until its fate is known; then the night erases it. Meanwhile it is
+never sent again, and nobody of staff is asked to reach the person.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from messaging.chat_pictures import ChatPicture
 from messaging.consent import ConsentEvent, contact_hash
 from messaging.inbound_texts import InboundMessage, Question
 from messaging.kinds import Channel
-from messaging.notifications import Notification, NotificationStatus, advance
+from messaging.notifications import ERASE, Notification, NotificationStatus, advance
 from messaging.ratings import Rating, RatingWord
 from messaging.redactions import ask_redactions
 from messaging.wishes import Wish
@@ -26,6 +27,7 @@ from tracking.deliveries import Delivery
 
 _S = NotificationStatus
 ERASED = "(erased)"
+WORDS, ALL = "words", "all"  # what goes of a marked message: a driver's text keeps the driver's number
 ON_ITS_WAY = (_S.SENDING, _S.AMBIGUOUS)
 
 
@@ -88,6 +90,20 @@ def left_over(session: Session, limit: int) -> list[str]:
     return list(session.scalars(found.limit(limit)))
 
 
+def erase_marked(session: Session, limit: int, *, now: datetime) -> int:
+    """Empty messages that were on their way when their person was erased, and are not any more; return how many."""
+    mark = Notification.context[ERASE].as_string()
+    settled = select(Notification).where(mark.in_((WORDS, ALL)), Notification.status.not_in(ON_ITS_WAY))
+    rows = session.scalars(settled.order_by(Notification.id).limit(limit).with_for_update()).all()
+    for row in rows:
+        if row.status is _S.DUE:
+            advance(session, row.id, _S.WITHDRAWN, reason="the recipient's data was erased")
+        _empty(row, keeps_address=row.context[ERASE] == WORDS)
+    refs = [row.provider_ref for row in rows if row.provider == twilio.NAME and row.provider_ref]
+    ask_redactions(session, twilio.NAME, refs, is_whole=True, now=now)
+    return len(rows)
+
+
 def pictures_in_use(session: Session, hashes: Iterable[str]) -> set[str]:
     """Return those of these files that some line still shows."""
     wanted = list(hashes)
@@ -118,19 +134,24 @@ def _erase_notifications(session: Session, reach: Reach, erased: ErasedWords, no
     about = or_(Notification.delivery_id.in_(reach.delivery_ids), _sent(reach))
     refs: list[str] = []
     for row in session.scalars(select(Notification).where(about).order_by(Notification.id).with_for_update()):
+        keeps_address = row.context.get("to") == "driver" and row.to_address not in reach.addresses
         if row.status in ON_ITS_WAY:
+            row.context = {**row.context, ERASE: WORDS if keeps_address else ALL}
             erased.on_their_way += 1
             continue
         if row.status is _S.DUE:
             advance(session, row.id, _S.WITHDRAWN, reason="the recipient's data was erased")
-        is_drivers = row.context.get("to") == "driver" and row.to_address not in reach.addresses
         if row.provider == twilio.NAME and row.provider_ref:
             refs.append(row.provider_ref)
-        if not is_drivers:
-            row.to_address = None
-        row.subject, row.body, row.context = "", "", {"to": "driver"} if is_drivers else {}
+        _empty(row, keeps_address=keeps_address)
         erased.messages += 1
     erased.at_provider += ask_redactions(session, twilio.NAME, refs, is_whole=True, now=now)
+
+
+def _empty(row: Notification, *, keeps_address: bool) -> None:
+    if not keeps_address:
+        row.to_address = None
+    row.subject, row.body, row.context = "", "", {"to": "driver"} if keeps_address else {}
 
 
 def _erase_inbound(session: Session, reach: Reach, erased: ErasedWords, now: datetime) -> list[str]:

@@ -25,8 +25,10 @@ def after_failure(
 
     An SMS that failed is followed by the same words as a mail, where an address is known and it is still of use. When
     no channel is left, staff get a task, once for each occasion. A person who opted out is not worked around on the
-    same channel, and is no task.
+    same channel, and is no task; nor is one who was erased meanwhile.
     """
+    if failed.must_go:
+        return None
     if failed.delivery_id is None:
         _list(session, failed, now=now, ids=ids)
         return None
@@ -68,6 +70,8 @@ def mail_instead(
 
 def list_lost(session: Session, lost: Notification, *, now: datetime, ids: Callable[[], str]) -> None:
     """Tell staff of a message that may never have arrived and must not be sent twice."""
+    if lost.must_go:
+        return
     open_task(
         session,
         kind=TaskKind.POSSIBLY_LOST,

@@ -48,6 +48,7 @@ MOVES: dict[NotificationStatus, frozenset[NotificationStatus]] = {
     _S.SUPPRESSED: frozenset(),
     _S.EXPIRED: frozenset(),
 }
+ERASE = "erase"  # in ``context``: what of a message goes later, see ``erasing``
 TERMINAL = frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FAILED, _S.SUPPRESSED, _S.EXPIRED})
 
 
@@ -104,6 +105,11 @@ class Notification(Base):
     accepted_at: Mapped[datetime | None]
     final_at: Mapped[datetime | None]
     took_s: Mapped[float | None]  # machine seconds from handing over to the provider's last word
+
+    @property
+    def must_go(self) -> bool:
+        """True for a message that was on its way when its person was erased: it goes once its fate is known."""
+        return ERASE in self.context
 
 
 def dedupe_key(*, subject: str, kind: Kind, channel: Channel, occasion: str) -> str:

@@ -139,7 +139,7 @@ def _may_go(
     if row.useful_until is not None and row.useful_until <= now:
         advance(session, row.id, _S.EXPIRED, reason="it came too late to be of use", final_at=now)
         return False
-    if delivery is not None and delivery.erased_at is not None:
+    if row.must_go or (delivery is not None and delivery.erased_at is not None):
         advance(session, row.id, _S.SUPPRESSED, reason="the recipient's data was erased", final_at=now)
         return False
     if row.kind is Kind.RATING_REQUEST and delivery is not None and not may_ask(session, delivery, now):

@@ -7,6 +7,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from messaging.breakers import Health
+from messaging.channels import twilio
 from messaging.channels.base import LATE, Handed, OutcomeUnknown, Refused
 from messaging.consent import ConsentAction, contact_hash, note_consent
 from messaging.doubts import DoubtBegan, DoubtEnded, begin_doubts, end_doubt
@@ -16,6 +17,7 @@ from messaging.notifications import TERMINAL, Notification, NotificationStatus, 
 from messaging.outbox import put_back
 from messaging.pacing import Bucket
 from messaging.preparing import House, Prepared
+from messaging.redactions import ask_redactions
 from tracking.actors import SYSTEM
 from tracking.clocks import Clock
 from tracking.deliveries import Delivery
@@ -93,6 +95,8 @@ class Recorder:
         if not advance(session, row.id, handed.status, accepted_at=now, final_at=final_at, reason="", **columns):
             adopt = update(Notification).where(Notification.id == row.id, Notification.provider_ref.is_(None))
             session.execute(adopt.values(**columns).execution_options(synchronize_session=False))
+            if not row.body and self._provider == twilio.NAME:  # erased while nobody knew that it would still go out
+                ask_redactions(session, self._provider, [handed.provider_ref], is_whole=True, now=now)
         if row.kind is Kind.DELIVERED and row.delivery_id is not None:
             # Whether the question went with it is known only now: the plan may need a rating request.
             dirty = update(Delivery).where(Delivery.id == row.delivery_id, Delivery.plan_dirty_at.is_(None))

@@ -238,7 +238,8 @@ class Sender:
             ids = [one.outgoing.reference for one, _ in outcomes]
             # Held until the end: the session finds each here, so that all are read together.
             _held = session.scalars(select(Notification).where(Notification.id.in_(ids))).all()
-            for one, outcome in outcomes:
+            # In the order of ids, in which erasing locks them too.
+            for one, outcome in sorted(outcomes, key=lambda pair: pair[0].outgoing.reference):
                 recorder.record(session, one, outcome, sent)
             told = [health_of(outcome) for _, outcome in outcomes]
             now, elapsed = self._clock.now(), self._clock.elapsed()

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from messaging.consent import pepper_of
-from messaging.erasing import ErasedWords, Reach, count_words, erase_words, left_over, pictures_in_use
+from messaging.erasing import ErasedWords, Reach, count_words, erase_marked, erase_words, left_over, pictures_in_use
 from portal.accounts import IdempotentAnswer
 from portal.audit import audit
 from portal.services import Services
@@ -95,8 +95,14 @@ def erase_deliveries(
     return erased
 
 
+def finish_messages(services: Services) -> int:
+    """Empty a part of the messages that were on their way when their person was erased; return how many."""
+    with services.database.writing() as session:
+        return erase_marked(session, PART, now=services.clock.now())
+
+
 def finish_erasures(services: Services) -> int:
-    """Erase what was on its way when its person was erased, and whoever was delivered to over 13 months ago."""
+    """Erase again where something was left, and whoever was delivered to over 13 months ago; return how many."""
     done = 0
     for find in (_left_over, _too_old):
         while True:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from messaging import retention
-from portal.erasing import finish_erasures, remove_files
+from portal.erasing import finish_erasures, finish_messages, remove_files
 from portal.redacting import redact
 from portal.services import Services
 from tracking.retention import forget_old
@@ -23,6 +23,7 @@ def retain(services: Services, *, should_stop: Callable[[], bool] = lambda: Fals
         "words of inbound texts": _inbound_words,
         "chat lines": _lines,
         "rows older than 13 months": _rows,
+        "messages that were on their way when their person was erased": finish_messages,
         "deliveries whose person went": finish_erasures,
     }
     went = dict.fromkeys(steps, 0)
