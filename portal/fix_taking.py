@@ -43,6 +43,8 @@ class Taker:
         """Append what is usable and return one result a reading; raises ``RedisError`` when nothing was kept."""
         received_ms = round(received_at.timestamp() * 1000)
         usable = [reading for reading in readings if _is_usable(reading, received_ms)]
+        if len(usable) < len(readings):
+            await self._stream.note_refused(len(readings) - len(usable))
         if not usable:
             return [_refused(reading) for reading in readings]
         sender = Sender(device.driver_id, device.token_id, source)

@@ -15,7 +15,9 @@ from portal.live_wheel import COUNTS
 from portal.message_figures import add_message_figures
 from portal.migrating import is_current
 from portal.services import Services, services
+from tracking import fix_stream
 from tracking.deliveries import Delivery
+from tracking.fixes import FixStatus
 
 blueprint = Blueprint("health", __name__)
 
@@ -69,6 +71,10 @@ def metrics() -> ResponseReturnValue:
     guesses.set(mine.bad_links.of_everybody(mine.clock.elapsed()))
     watching = Gauge("portal_live_viewers", "Open streams of all live processes", registry=registry)
     watching.set(viewers_watching(mine))
+    positions = Gauge("portal_positions", "Positions by what was answered", ["status"], registry=registry)
+    answered: Any = mine.redis.hgetall(fix_stream.COUNTS)
+    for outcome in FixStatus:
+        positions.labels(outcome).set(int(answered.get(outcome.encode(), 0)))
     for part, age in beat_ages(mine).items():
         beats.labels(part).set(-1.0 if age is None else age)
     return Response(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -101,7 +101,8 @@ class IngestApp:
         await write(send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        handler, methods, refuse = self._handlers.get(scope["path"], (None, (), error))
+        path = scope["path"].removesuffix("/")  # as people type it into an app
+        handler, methods, refuse = self._handlers.get(path, (None, (), error))
         if handler is None:
             return error(404, "There is nothing here.")
         if scope["method"] not in methods:

@@ -20,6 +20,7 @@ from sandbox.small_day import Parcel, Round, TrueFix
 OTHER_STOP_M = 150.0
 FEW_STOPS, SOON = 10, timedelta(minutes=60)
 REMEMBERED = timedelta(minutes=30)  # a truck that is held back may be shown where it was so long ago
+KEPT_DEG = 1e-6  # a fix need not be kept any more exactly than that
 HOME_M = 12.0  # the home pin has four decimals
 _NUMBER = re.compile(r"-?\d{1,3}\.\d{3,}")
 _NAMED = re.compile(r"(?:lat|lon|lng)\w*[\"']?\s*[:=]\s*[\"']?(-?\d{1,3}(?:\.\d{1,2})?)(?![\d.])")
@@ -222,12 +223,8 @@ def _secrets(parcel: Parcel) -> list[tuple[str, str]]:
 
 
 def _is_rounded(place: tuple[float, float], fix: tuple[float, float], decimals: int) -> bool:
-    """True when ``place`` is ``fix`` with at most so many decimals."""
-    return any(
-        math.isclose(place[0], round(fix[0], exact), abs_tol=1e-9)
-        and math.isclose(place[1], round(fix[1], exact), abs_tol=1e-9)
-        for exact in range(decimals + 1)
-    )
+    """True when ``place`` is ``fix`` with at most so many decimals, rounded perhaps more than once on its way."""
+    return all(abs(told - true) <= 0.5 * 10**-decimals + KEPT_DEG for told, true in zip(place, fix, strict=True))
 
 
 def _digits(text: str, *, keep: bool = False) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from tracking.fixes import Fix
+from tracking.fixes import OTHER_DECIMALS, PLACE_DECIMALS, Fix
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -89,13 +89,14 @@ def _flat_row(fields: Mapping[bytes, bytes]) -> list[Any]:
 
 
 def _fix(row: Sequence[Any], received_at: datetime) -> Fix:
+    """Return the fix, as exact as a route's state keeps it: the consumer tells the same place that pages read later."""
     at_ms, lat, lon, accuracy_m, speed_mps, heading_deg, _sent_ms = row
     if not (math.isfinite(lat) and math.isfinite(lon)):
         raise ValueError("a fix needs a place")
     at = _EPOCH + timedelta(milliseconds=at_ms)
     return Fix(
-        lat=float(lat),
-        lon=float(lon),
+        lat=round(float(lat), PLACE_DECIMALS),
+        lon=round(float(lon), PLACE_DECIMALS),
         at=at,
         received_at=received_at,
         accuracy_m=_optional(accuracy_m),
@@ -105,4 +106,4 @@ def _fix(row: Sequence[Any], received_at: datetime) -> Fix:
 
 
 def _optional(value: Any) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
+    return round(float(value), OTHER_DECIMALS) if value is not None and math.isfinite(value) else None

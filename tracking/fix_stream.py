@@ -7,6 +7,7 @@ that come while a call is under way go together in the next one: under load its 
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from redis.exceptions import RedisError
 from tracking.fixes import FixStatus
 
 STREAM = "portal:fixes"
-COUNTS = "portal:fixes:counts"  # hash: how many fixes were answered with each status, since Redis was empty
+COUNTS = "portal:fixes:counts"  # hash: how many fixes were answered with each status, since Redis was empty; /metrics
 MAX_LENGTH = 500_000  # entries, about; 100 trucks that send every 5 s fill it in seven hours (our choice)
 SEEN_BYTES = 28_000  # of fix times remembered a driver, 2,000 at least; SQL's unique key is the last word
 SEEN_S = 90_000  # 25 h: a device may send a day's fixes twice
@@ -138,6 +139,7 @@ class FixStream:
     """Appends fixes. Build it in the event loop that uses it."""
 
     def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._append: AsyncScript = redis.register_script(_APPEND)
         self._waiting: list[_Batch] = []
         self._sending: asyncio.Task[None] | None = None
@@ -170,6 +172,11 @@ class FixStream:
             return statuses
         placed = dict(zip(order, statuses, strict=True))
         return [placed[index] for index in range(len(fixes))]
+
+    async def note_refused(self, count: int) -> None:
+        """Count readings that could not be used. A Redis that is away costs the count, not the answer."""
+        with suppress(RedisError):
+            await self._redis.hincrby(COUNTS, FixStatus.REFUSED.value, count)
 
     async def _send(self) -> None:
         """Send what waits, call by call, until nothing does."""

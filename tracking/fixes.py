@@ -27,6 +27,8 @@ LEAP_MEMORY = 6
 JITTER_M = 75.0
 # So many fix times are remembered to know a repeated one (our choice; SQL's unique key is the last word).
 REMEMBERED = 60
+# How exactly a fix is kept: degrees, about 11 cm; metres, m/s and degrees of heading (our choice).
+PLACE_DECIMALS, OTHER_DECIMALS = 6, 1
 
 
 class FixStatus(StrEnum):
@@ -196,8 +198,8 @@ def dump_fix(fix: Fix) -> list[float | None]:
     """Return a fix as a short JSON row: lat, lon, at, lag, accuracy, speed, heading."""
     lag_s = (fix.received_at - fix.at).total_seconds()
     return [
-        round(fix.lat, 6),
-        round(fix.lon, 6),
+        round(fix.lat, PLACE_DECIMALS),
+        round(fix.lon, PLACE_DECIMALS),
         round(fix.at.timestamp(), 3),
         round(lag_s, 1),
         _finite(fix.accuracy_m),
@@ -214,4 +216,4 @@ def load_fix(row: list[Any]) -> Fix:
 
 
 def _finite(value: float | None) -> float | None:
-    return round(value, 1) if value is not None and math.isfinite(value) else None
+    return round(value, OTHER_DECIMALS) if value is not None and math.isfinite(value) else None

@@ -72,7 +72,15 @@ def proof(token: str, proof_id: str) -> ResponseReturnValue:
     path = mine.files.path(found.public_sha256)
     if not path.exists():
         raise NotFound("proof", proof_id)
-    return send_file(path, mimetype=found.content_type or "image/jpeg", max_age=0)
+    return unshared(send_file(path, mimetype=found.content_type or "image/jpeg", max_age=0, etag=proof_id))
+
+
+def unshared(response: Response) -> Response:
+    """Return a file's answer without what the file system knows of it, and for this one browser only."""
+    for name in ("Last-Modified", "Content-Disposition"):
+        response.headers.pop(name, None)
+    response.cache_control.private = True
+    return response
 
 
 @blueprint.get("/t/<token>/picture/<picture_id>")

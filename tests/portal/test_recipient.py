@@ -377,6 +377,9 @@ def test_the_proof_is_shown_in_the_copy_without_camera_data(
     change(services, delivery, status=S.DELIVERED, delivered_at=NOW)
     assert f"/proof/{proof_id}" in page(client, token)
     with client.get(f"/t/{token}/proof/{proof_id}") as answer:
+        assert answer.headers["Cache-Control"] == "no-cache, max-age=0, private"
+        assert answer.headers["ETag"] == f'"{proof_id}"'
+        assert {"Last-Modified", "Content-Disposition"}.isdisjoint(answer.headers.keys())
         assert answer.data == b"a picture without camera data"
         assert answer.mimetype == "image/jpeg"
 

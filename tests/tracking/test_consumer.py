@@ -20,7 +20,7 @@ from tracking.drivers import DeviceToken, issue_device_token
 from tracking.eta import Estimate, EtaHistory
 from tracking.eta_learned import write_history
 from tracking.fix_stream import STREAM
-from tracking.live_state import truck_place
+from tracking.live_state import place_json, truck_place
 from tracking.nearness import Nearness
 from tracking.positions import Position
 from tracking.route_changes import reorder
@@ -309,6 +309,21 @@ def test_place_told_is_the_place_that_pages_read(day: Day) -> None:
     assert truck is not None
     assert (last["place"]["lat"], last["place"]["lon"]) == (truck.lat, truck.lon)
     assert last["place"]["lat"] == round(last["place"]["lat"], 4)
+
+
+def test_place_told_is_the_place_that_pages_read_to_the_last_digit(day: Day) -> None:
+    """-74.38714996 is -74.3871 in four decimals, and -74.3872 by way of six; 1.96 m/s is not yet driving, 2.0 is."""
+    day.drive(start=0.0, end=0.4)
+    for lon, speed in (("-74.38714996", "9.0"), ("-74.3871500001", "1.96"), ("-74.38715", "1.94")):
+        day.clock.advance(seconds=600)
+        day.fix(0.4, lon=lon, speed=speed)
+        day.facts()
+        day.work()
+        [told] = [fact["place"] for fact in day.facts("place") if fact["delivery_id"] == day.delivery_ids[0]][-1:]
+        with day.database.reading() as session:
+            truck = truck_place(session, deliveries.load(session, day.delivery_ids[0]), day.clock.now())
+        assert truck is not None
+        assert told == place_json(truck)
 
 
 def test_consumer_that_was_held_up_tells_no_place(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
