@@ -10,6 +10,7 @@ from a2wsgi import WSGIMiddleware
 
 from portal import logs
 from portal.app import create_app
+from portal.entrance import STREAMS
 from portal.ingest import IngestApp
 from portal.live import LiveApp
 from portal.migrating import START_PATIENCE_S, require_current
@@ -54,7 +55,7 @@ class PortalApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's start and end."""
         if scope["type"] == "lifespan":
-            await self._live_and_die(receive, send)
+            await self._live_and_die(scope, receive, send)
             return
         if scope["type"] != "http":
             return
@@ -93,13 +94,15 @@ class PortalApp:
             return False
         return any(caller in network for network in self._proxies)
 
-    async def _live_and_die(self, receive: Receive, send: Send) -> None:
+    async def _live_and_die(self, scope: Scope, receive: Receive, send: Send) -> None:
         halves: list[Half] = [half for half in (self._live, self._ingest, self._pages) if half is not None]
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 for half in halves:
                     await half.startup()
+                if self._live is not None and "state" in scope:
+                    scope["state"][STREAMS] = self._live
                 gc.collect()
                 gc.freeze()  # what was imported stays: looking through it again and again would hold up the streams
                 await send({"type": "lifespan.startup.complete"})

@@ -11,7 +11,7 @@ import uvicorn
 import worker
 from portal import checking, logs
 from portal.accounts import Role, add_staff
-from portal.connections import GivingProtocol
+from portal.entrance import Entrance
 from portal.message_commands import add_message_commands
 from portal.migrating import START_PATIENCE_S, WrongRevision, migrate, require_current
 from portal.routes_command import import_file
@@ -99,7 +99,7 @@ def _web(options: argparse.Namespace) -> int:
         factory=True,
         host=options.host,
         port=options.port,
-        http=GivingProtocol,
+        http=Entrance,
         proxy_headers=False,
         access_log=False,
         server_header=False,

@@ -10,6 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from portal.live_viewers import Viewer
 
@@ -44,12 +45,17 @@ class GivingProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
         self.cycle.disconnected = True  # uvicorn's word for "nothing more is to be sent"
-        transport, dates = self.transport, self.server_state.default_headers
+        transport = self.transport
         self.parser = self.cycle = self.scope = self.flow = self.transport = None  # type: ignore[assignment]
-        told = b"".join(b"%b: %b\r\n" % header for header in dates)
-        transport.set_protocol(viewer)
-        viewer.start(transport, head + told + b"\r\n")
+        begin_stream(transport, viewer, head, self.server_state)
         return True
+
+
+def begin_stream(transport: asyncio.Transport, viewer: Viewer, head: bytes, server_state: ServerState) -> None:
+    """Make ``viewer`` the protocol of ``transport``, and answer with ``head`` and the server's own headers."""
+    told = b"".join(b"%b: %b\r\n" % header for header in server_state.default_headers)
+    transport.set_protocol(viewer)
+    viewer.start(transport, head + told + b"\r\n")
 
 
 def giver_of(scope: MutableMapping[str, Any]) -> GivingProtocol | None:

@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal import i18n, raw_http, tickets
 from portal.connections import GivingProtocol, giver_of
 from portal.driver.news import DriverTopic
+from portal.entrance import Entrance
 from portal.live_hub import Hub
-from portal.live_links import require
+from portal.live_links import KnownLink, require
 from portal.live_listening import Ear
 from portal.live_viewers import Viewer
 from portal.live_wheel import Wheel
@@ -91,6 +92,31 @@ class LiveApp:
         """Tell everybody to come back a little later, and hang up."""
         self._hub.drain()
 
+    def admit(self, token: str, language: str, entrance: Entrance) -> None:
+        """Begin a recipient's stream on the connection in ``entrance``; whoever is refused hears why from ``__call__``.
+
+        A forged token is passed on before anything is looked up.
+        """
+        try:
+            link_id = self._services.links.link_id(token, Audience.RECIPIENT)
+        except UnknownLink:
+            entrance.pass_on()
+            return
+        self._hub.door.ask(link_id, partial(self._admit, entrance, language))
+
+    def _admit(self, entrance: Entrance, language: str, found: KnownLink | SQLAlchemyError | None) -> None:
+        if not entrance.is_open:
+            return
+        if isinstance(found, SQLAlchemyError):
+            entrance.pass_on()
+            return
+        try:
+            viewer = self._seat(require(found, Audience.RECIPIENT, self._services.clock.now()), language)
+        except (UnknownLink, ClosedLink):
+            entrance.pass_on()
+            return
+        entrance.begin(viewer, self._head)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request with a stream, or say why not."""
         if scope["method"] != "GET":
@@ -146,9 +172,13 @@ class LiveApp:
 
     async def _by_link(self, token: str, language: str | None) -> Viewer:
         link_id = self._services.links.link_id(token, Audience.RECIPIENT)
-        link = require(await self._hub.door.link(link_id), Audience.RECIPIENT, self._services.clock.now())
-        chosen = language if language in i18n.languages() else link.locale
-        viewer = self._hub.join(f"recipient:{link.delivery_id}", chosen or link.locale, link_id=link_id)
+        return self._seat(
+            require(await self._hub.door.link(link_id), Audience.RECIPIENT, self._services.clock.now()), language
+        )
+
+    def _seat(self, link: KnownLink, language: str | None) -> Viewer:
+        locale = language if language in i18n.languages() else link.locale
+        viewer = self._hub.join(f"recipient:{link.delivery_id}", locale or link.locale, link_id=link.id)
         assert viewer is not None
         return viewer
 

@@ -1,9 +1,10 @@
 """The links that streams were opened by: read off the loop, kept for a minute, dropped at once when one is revoked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +16,6 @@ from tracking.links import Audience, ClosedLink, Link, UnknownLink
 KEPT_S = 60.0
 MOST_KEPT = 50_000
 MOST_AT_ONCE = 500  # ids in one query
-GATHER_S = 0.004  # who comes within this of each other is looked up together: a query costs more than its rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ class LinkBook:
         ]
 
 
+Answered = Callable[[KnownLink | SQLAlchemyError | None], None]
+
 # Columns, not rows of the ORM: thousands are read when everybody comes back after a restart.
 _COLUMNS = select(
     Link.id, Link.audience, Link.delivery_id, Link.route_id, Link.expires_at, Link.revoked_at, Delivery.locale
@@ -94,40 +96,63 @@ class Door:
     def __init__(self, links: LinkBook, in_thread: Callable[..., Awaitable[list[KnownLink]]]) -> None:
         self._links = links
         self._in_thread = in_thread
-        self._asked: dict[str, asyncio.Future[KnownLink | None]] = {}
+        self._asked: dict[str, list[Answered]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def link(self, link_id: str) -> KnownLink | None:
         """Return the row as it is in the record, or was within the last minute; None for an unknown id."""
+        answer: asyncio.Future[KnownLink | None] = asyncio.get_running_loop().create_future()
+
+        def answered(found: KnownLink | SQLAlchemyError | None) -> None:
+            if answer.done():
+                return
+            if isinstance(found, SQLAlchemyError):
+                answer.set_exception(found)
+            else:
+                answer.set_result(found)
+
+        self.ask(link_id, answered)
+        return await answer
+
+    def ask(self, link_id: str, answered: Answered) -> None:
+        """Have ``answered`` called with what ``link`` returns or raises: at once when the row is still known."""
         if (known := self._links.kept(link_id)) is not None:
-            return known
-        answer = self._asked.get(link_id)
-        if answer is None:
-            answer = self._asked[link_id] = asyncio.get_running_loop().create_future()
+            answered(known)
+            return
+        self._asked.setdefault(link_id, []).append(answered)
         if self._reading is None:
-            self._reading = asyncio.create_task(self._read())
-        return await asyncio.shield(answer)
+            self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def _read(self) -> None:
         try:
             while self._asked:
-                await asyncio.sleep(GATHER_S)
-                asked = {link_id: self._asked.pop(link_id) for link_id in list(self._asked)[:MOST_AT_ONCE]}
+                await self._gather()
+                asked = {link_id: self._asked.pop(link_id) for link_id in list(islice(self._asked, MOST_AT_ONCE))}
                 try:
                     found = {link.id: link for link in await self._in_thread(self._links.read, list(asked))}
                 except SQLAlchemyError as error:
-                    for answer in asked.values():
-                        answer.set_exception(error)
+                    _tell(asked, dict.fromkeys(asked, error))
                     continue
                 self._links.keep(found.values())
-                for link_id, answer in asked.items():
-                    link = found.get(link_id)
-                    if link is not None and self._links.is_outdated(link):
-                        self._asked[link_id] = answer
-                    else:
-                        answer.set_result(link)
+                for link_id in [link.id for link in found.values() if self._links.is_outdated(link)]:
+                    self._asked.setdefault(link_id, []).extend(asked.pop(link_id))
+                _tell(asked, found)
         finally:
             self._reading = None
+
+    async def _gather(self) -> None:
+        """Wait until nobody new has come in a turn of the loop."""
+        before = 0
+        while before < len(self._asked) < MOST_AT_ONCE:
+            before = len(self._asked)
+            await asyncio.sleep(0)
+
+
+def _tell(asked: Mapping[str, list[Answered]], found: Mapping[str, KnownLink | SQLAlchemyError]) -> None:
+    loop = asyncio.get_running_loop()
+    for link_id, waiting in asked.items():
+        for answered in waiting:
+            loop.call_soon(answered, found.get(link_id))  # so that none can keep the others from their answers
 
 
 def require(link: KnownLink | None, audience: Audience, now: datetime) -> KnownLink:

@@ -17,6 +17,7 @@ THREADS = 2  # they share one interpreter with the loop: more would only fight f
 RETRY_S = 1.0  # after a record that could not be read
 # While this many come within so short a time, streams are opened first: their snapshots wait, but not longer than that.
 STORM, STORM_WITHIN_S, LONGEST_STORM_S = 20, 0.1, 3.0
+CALM_S = 0.25  # without so many: a machine that is busy with something else makes pauses of its own
 
 log = structlog.get_logger()
 
@@ -30,6 +31,7 @@ class Renderer:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
         self._came = 0
         self._mark = (float("-inf"), 0)  # machine time, and how many had come; at most so long ago as a storm is short
+        self._storm_ends_s = float("-inf")  # machine time, when no more come
 
     def stop(self) -> None:
         """Wait for what is being rendered."""
@@ -40,6 +42,8 @@ class Renderer:
         if elapsed_s - self._mark[0] > STORM_WITHIN_S:
             self._mark = (elapsed_s, self._came)
         self._came += 1
+        if self._came - self._mark[1] >= STORM:
+            self._storm_ends_s = elapsed_s + CALM_S
 
     def touch(self, room: Room) -> None:
         """Have the room rendered soon; many touches before that are one."""
@@ -74,8 +78,7 @@ class Renderer:
             waited_s += STORM_WITHIN_S
 
     def _is_stormy(self) -> bool:
-        since_s, before = self._mark
-        return self._came - before >= STORM and self._services.clock.elapsed() - since_s <= STORM_WITHIN_S
+        return self._services.clock.elapsed() < self._storm_ends_s
 
     def _read(self, topic: Topic) -> Snapshot:
         with self._services.database.reading() as session:

@@ -27,6 +27,7 @@ class Room:
         "_everything",
         "_everything_at",
         "_place_facts",
+        "_told_place",
         "is_busy",
         "is_dirty",
         "name",
@@ -49,6 +50,7 @@ class Room:
         self._everything = b""  # of ``newest``, as the last newcomer got it
         self._everything_at = datetime.min.replace(tzinfo=UTC)
         self._place_facts = 0
+        self._told_place: tuple[dict[str, Any] | None, bytes] | None = None  # a place, and its event
 
     @property
     def changes_at(self) -> datetime | None:
@@ -86,7 +88,7 @@ class Room:
         if newcomers and (not self._everything or (now - self._everything_at).total_seconds() > AGED_S):
             self._everything = chunk(message(_aged("\n".join(self.newest.fragments), now)))
             self._everything_at = now
-        place = place_event(self.newest.place) if newcomers and self.newest.has_place else b""
+        place = self._place_event() if newcomers and self.newest.has_place else b""
         for viewer in newcomers:
             viewer.tell(self._everything)
             if place:
@@ -101,9 +103,15 @@ class Room:
 
     def tell_place(self) -> None:
         """Tell everybody who has had a snapshot where the truck is now."""
-        event = place_event(self.newest.place)
+        event = self._place_event()
         for viewer in self._settled():
             viewer.tell_place("", event)
+
+    def _place_event(self) -> bytes:
+        """Return the event of the newest place, made once however many come one after the other."""
+        if self._told_place is None or self._told_place[0] is not self.newest.place:
+            self._told_place = (self.newest.place, place_event(self.newest.place))
+        return self._told_place[1]
 
     def resync(self) -> None:
         """Let everybody have a full snapshot the next time."""
