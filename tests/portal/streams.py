@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 
-from portal.connections import GivingProtocol
+from portal.entrance import STREAMS, Entrance
 from portal.live import LiveApp
 from portal.services import Services
 
@@ -74,6 +74,15 @@ class Stream:
                 found.append(event)
         return found
 
+    async def until_closed(self) -> bool:
+        """Return True once the server has hung up without another word."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await self._reader.read() == b""
+
+    def say(self, text: str) -> None:
+        """Send more of a request."""
+        self._writer.write(text.encode())
+
     def close(self) -> None:
         """Leave."""
         self._writer.close()
@@ -81,21 +90,33 @@ class Stream:
 
 @dataclass
 class LiveServer:
-    """The live half behind uvicorn."""
+    """The live half behind uvicorn. ``entered`` are the paths of requests that did not go the short way."""
 
     app: LiveApp
     server: uvicorn.Server
     port: int
+    entered: list[str]
     opened: list[Stream] = field(default_factory=list)
 
-    async def open(self, path: str) -> Stream:
-        """Open a stream, or whatever is answered instead."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode())
-        stream = Stream(reader, writer)
-        self.opened.append(stream)
+    async def open(self, path: str, *, headers: str = "") -> Stream:
+        """Open a stream, or whatever is answered instead. ``headers``: more lines, each with its end."""
+        stream = await self.say(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{headers}\r\n")
         await stream.read_head()
         return stream
+
+    async def say(self, text: str) -> Stream:
+        """Connect and send this much of a request."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(text.encode())
+        stream = Stream(reader, writer)
+        self.opened.append(stream)
+        return stream
+
+    async def until_connection(self, kind: type) -> None:
+        """Wait until the server has a connection whose protocol is a ``kind``."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(isinstance(one, kind) for one in self.server.server_state.connections):
+                await asyncio.sleep(0.01)
 
     async def until_viewers(self, count: int) -> None:
         """Wait until so many streams are open."""
@@ -109,11 +130,20 @@ async def live_server(services: Services) -> AsyncIterator[LiveServer]:
     """Run the live half on a port of its own until the block ends."""
     app = LiveApp(services)
 
+    entered: list[str] = []
+
     async def asgi(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
+            entered.append(scope["path"])
             await app(scope, receive, send)
+            return
+        await receive()
+        scope["state"][STREAMS] = app
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
-    server = uvicorn.Server(uvicorn.Config(asgi, port=0, http=GivingProtocol, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(asgi, port=0, http=Entrance, log_level="warning"))
     server.install_signal_handlers = lambda: None
     await app.startup()
     task = asyncio.create_task(server.serve())
@@ -121,7 +151,7 @@ async def live_server(services: Services) -> AsyncIterator[LiveServer]:
         while not server.started:
             await asyncio.sleep(0.01)
         await app.is_listening.wait()
-    running = LiveServer(app, server, server.servers[0].sockets[0].getsockname()[1])
+    running = LiveServer(app, server, server.servers[0].sockets[0].getsockname()[1], entered)
     try:
         yield running
     finally:
