@@ -43,7 +43,7 @@ class DeviceTokens:
         key = token_hash(token)
         elapsed_s = self._clock.elapsed()
         remembered = self._known.get(key)
-        if remembered is None or remembered[0] <= elapsed_s:
+        if remembered is None or not 0 < remembered[0] - elapsed_s <= REMEMBERED_S:  # more: the clock was set back
             found = await asyncio.to_thread(self._load, token)
             self._remember(key, found, elapsed_s)
         else:

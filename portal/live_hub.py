@@ -115,7 +115,7 @@ class Hub:
                 del mine[0]
         if room.is_busy:
             pass  # the snapshot that is being made is theirs too; what changes meanwhile comes with a fact
-        elif elapsed_s - room.rendered_s <= FRESH_S:
+        elif 0 <= elapsed_s - room.rendered_s <= FRESH_S:
             room.welcome(self._services.clock.now())
         else:
             self.touch(room)

@@ -20,7 +20,10 @@ MOST_AT_ONCE = 500  # ids in one query
 
 @dataclass(frozen=True, slots=True)
 class KnownLink:
-    """What a stream needs of a link's row. ``locale`` is the recipient's; empty for a driver's link."""
+    """What a stream needs of a link's row. ``locale`` is the recipient's; empty for a driver's link.
+
+    ``read_after`` is how many links had been dropped when it was read.
+    """
 
     id: str
     audience: Audience
@@ -30,6 +33,7 @@ class KnownLink:
     expires_at: datetime
     is_revoked: bool
     read_s: float
+    read_after: int
 
     def require_open(self, now: datetime) -> None:
         """Raise ``ClosedLink`` when it was revoked or has expired."""
@@ -43,12 +47,13 @@ class LinkBook:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._known: dict[str, KnownLink] = {}
-        self._dropped_s: dict[str, float] = {}
+        self._dropped: dict[str, int] = {}  # which drop it was: counted, since a clock may be set back
+        self._drops = 0
 
     def kept(self, link_id: str) -> KnownLink | None:
         """Return the row when it was read within the last minute (machine time)."""
         known = self._known.get(link_id)
-        if known is None or self._services.clock.elapsed() - known.read_s > KEPT_S:
+        if known is None or not 0 <= self._services.clock.elapsed() - known.read_s <= KEPT_S:
             return None
         return known
 
@@ -61,22 +66,24 @@ class LinkBook:
     def drop(self, link_id: str) -> None:
         """Forget one: it was changed."""
         self._known.pop(link_id, None)
-        if len(self._dropped_s) > MOST_KEPT:
-            self._dropped_s.clear()
-        self._dropped_s[link_id] = self._services.clock.elapsed()
+        if len(self._dropped) > MOST_KEPT:
+            self._dropped.clear()
+        self._drops += 1
+        self._dropped[link_id] = self._drops
 
     def is_outdated(self, link: KnownLink) -> bool:
         """True when the link was changed after this was read."""
-        return self._dropped_s.get(link.id, float("-inf")) > link.read_s
+        return self._dropped.get(link.id, 0) > link.read_after
 
     def read(self, link_ids: list[str]) -> list[KnownLink]:
         """Read rows anew, in a thread; unknown ids are left out."""
-        read_s = self._services.clock.elapsed()
+        read_s, read_after = self._services.clock.elapsed(), self._drops
         with self._services.database.reading() as session:
             rows = session.execute(_COLUMNS.where(Link.id.in_(link_ids))).all()
         return [
             KnownLink(
-                link_id, audience, delivery_id, route_id, locale or "", expires_at, revoked_at is not None, read_s
+                *(link_id, audience, delivery_id, route_id, locale or "", expires_at, revoked_at is not None),
+                *(read_s, read_after),
             )
             for link_id, audience, delivery_id, route_id, expires_at, revoked_at, locale in rows
         ]

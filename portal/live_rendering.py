@@ -39,7 +39,7 @@ class Renderer:
 
     def one_came(self, elapsed_s: float) -> None:
         """Note a newcomer."""
-        if elapsed_s - self._mark[0] > STORM_WITHIN_S:
+        if not 0 <= elapsed_s - self._mark[0] <= STORM_WITHIN_S:
             self._mark = (elapsed_s, self._came)
         self._came += 1
         if self._came - self._mark[1] >= STORM:
@@ -78,7 +78,8 @@ class Renderer:
             waited_s += STORM_WITHIN_S
 
     def _is_stormy(self) -> bool:
-        return self._services.clock.elapsed() < self._storm_ends_s
+        left_s = self._storm_ends_s - self._services.clock.elapsed()
+        return 0 < left_s <= CALM_S  # more is left only when the clock was set back
 
     def _read(self, topic: Topic) -> Snapshot:
         with self._services.database.reading() as session:

@@ -48,7 +48,7 @@ _STREET = [
     "Thimble",
     "Velvet",
 ]
-STOP_M = 700.0  # from one stop to the next
+STOP_M = 700.0  # from one stop to the next, where nothing else is said
 DEG_M = 1 / 111_195  # degrees of latitude a metre
 
 
@@ -85,8 +85,10 @@ class Round:
     doors: list[tuple[float, float]] = field(default_factory=list)
 
 
-def make_rounds(*, routes: int, stops: int, parcels_a_stop: int = 1, seed: int = 1) -> list[Round]:
-    """Return the day's routes: stops about 700 m apart on a wandering way, each route in a part of town of its own."""
+def make_rounds(
+    *, routes: int, stops: int, parcels_a_stop: int = 1, seed: int = 1, stop_m: float = STOP_M
+) -> list[Round]:
+    """Return the day's routes: stops about ``stop_m`` apart on a wandering way, each route in a part of its own."""
     rng = random.Random(seed)
     rounds = []
     for number in range(routes):
@@ -95,8 +97,8 @@ def make_rounds(*, routes: int, stops: int, parcels_a_stop: int = 1, seed: int =
         parcels: list[Parcel] = []
         doors = []
         for stop in range(stops):
-            lat += STOP_M * DEG_M * rng.uniform(0.5, 0.95) * rng.choice((1, 1, 1, -0.3))
-            lon += STOP_M * DEG_M * rng.uniform(0.6, 1.2)
+            lat += stop_m * DEG_M * rng.uniform(0.5, 0.95) * rng.choice((1, 1, 1, -0.3))
+            lon += stop_m * DEG_M * rng.uniform(0.6, 1.2)
             doors.append((round(lat, 6), round(lon, 6)))
             for _ in range(parcels_a_stop):
                 parcels.append(_parcel(rng, number, stop, len(parcels), doors[-1]))

@@ -127,6 +127,8 @@ class Batches:
         seen = look(session, route_id, now=now, history=self._history, known=self._seen.pop(route_id, None))
         if seen is None:
             return []
+        if seen.progress.heed_clock(now):
+            seen.here, seen.is_changed = None, True
         if seen.status is RouteStatus.PLANNED:
             rows = [_row(fix, route_id, FixStatus.STORED) for fix in fixes]
             seen.here = max(

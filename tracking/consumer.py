@@ -160,7 +160,7 @@ class Consumer:
 
     def _is_tick_due(self) -> bool:
         passed_s = self._clock.elapsed() - self._ticked_s
-        if passed_s >= TICK_S or self._ticked_at is None:
+        if not 0 <= passed_s < TICK_S or self._ticked_at is None:  # below 0: the machine's clock was set back
             return True
         return passed_s >= LEAST_TICK_S and abs(self._clock.now() - self._ticked_at) >= DAY_TICK
 

@@ -27,6 +27,9 @@ LEAP_MEMORY = 6
 JITTER_M = 75.0
 # So many fix times are remembered to know a repeated one (our choice; SQL's unique key is the last word).
 REMEMBERED = 60
+# A newest fix so far ahead of our clock says that the clock was set back: far more than clocks of machines that belong
+# together differ (our choice).
+SET_BACK_S = 600.0
 # How exactly a fix is kept: degrees, about 11 cm; metres, m/s and degrees of heading (our choice).
 PLACE_DECIMALS, OTHER_DECIMALS = 6, 1
 
@@ -121,6 +124,11 @@ class Gate:
         self.last = fix
         self._suspects = []
         return Verdict(status, reason, fix, moved=True, is_evidence=True)
+
+    def forget(self) -> None:
+        """Begin anew with the next fix; repeated ones are still known."""
+        self.last = None
+        self._suspects, self._lags_s, self._speeds_mps = [], [], []
 
     def _remember(self, sent_at: float) -> None:
         self._seen[sent_at] = None

@@ -13,7 +13,7 @@ from typing import Any
 from tracking import forecast
 from tracking.arrival import StandingRule
 from tracking.eta import Cause, Estimate, EtaHistory
-from tracking.fixes import Fix, FixStatus
+from tracking.fixes import SET_BACK_S, Fix, FixStatus
 from tracking.geo import LatLon, distance_m
 from tracking.itinerary import PlannedStop
 from tracking.route_state import KEPT_FIXES, RouteState, load_state, new_state
@@ -142,6 +142,17 @@ class RouteProgress:
             events = self._watch.read_newest(fix)
         del state.recent[:-KEPT_FIXES]
         return Outcome(verdict.status, verdict.reason, verdict.moved, tuple(events))
+
+    def heed_clock(self, now: datetime) -> bool:
+        """Begin anew with the next fix when our own clock was set back by minutes or more; True when it was.
+
+        Until that time comes again every fix would be late, and the truck would stand still on every page.
+        """
+        last = self._state.gate.last
+        if last is None or (last.at - now).total_seconds() <= SET_BACK_S:
+            return False
+        self._state.set_back(now.timestamp())
+        return True
 
     def tap(self, kind: TapKind, stop_id: str, at: datetime) -> None:
         """Take the driver's own word for an arrival or departure; it wins over what positions said.

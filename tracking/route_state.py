@@ -114,6 +114,17 @@ class RouteState:
         """Return how today's services go, against what is usual."""
         return self.service.ratio(self.history.service_s)
 
+    def set_back(self, now_s: float) -> None:
+        """Take back all that lies ahead of ``now_s``, for our clock was set back: nothing began later than now."""
+        self.gate.forget()
+        self.recent.clear()
+        if self.started_at is not None:
+            self.started_at = min(self.started_at, now_s)
+        if self.here is not None:
+            self.here = Here(self.here.place, min(self.here.at, now_s))
+        if self.current is not None:
+            self.current.since = min(self.current.since, now_s)
+
     def dump(self) -> dict[str, Any]:
         """Return plain JSON values, under 20 kB for 150 stops."""
         current, here = self.current, self.here

@@ -5,6 +5,7 @@
   const LONGEST_GLIDE_MS = 15000;
   const JUMP_M = 2000;
   const STALE_MS = 120000;
+  const SET_BACK_MS = 300000; // nothing is told so late: more than this, and the server's clock was set back
 
   let map = null; // Leaflet's
   let loading = null;
@@ -130,7 +131,8 @@
     section().hidden = false;
     document.getElementById("main")?.classList.add("track--map");
     const before = latest;
-    if (before && Date.parse(place.at) < Date.parse(before.at)) return; // never back in time
+    const back = before ? Date.parse(before.at) - Date.parse(place.at) : 0;
+    if (back > 0 && back < SET_BACK_MS) return; // never back in time
     latest = place;
     draw(before, place);
   }

@@ -28,7 +28,6 @@ from tracking.routes import Route, RouteStatus
 from tracking.stops import Stop
 
 TICK = timedelta(seconds=10)
-SEED = 3
 QUIET_S, QUIET_ROUNDS = 0.015, 3
 
 
@@ -71,14 +70,22 @@ class PrivacyDay:
     """Plays ``rounds``. ``share`` of the recipients is polled at each tick; every ``step``-th has a stream open."""
 
     def __init__(
-        self, services: Services, app: Flask, clock: SetClock, rounds: list[Round], *, share: float, step: int
+        self,
+        services: Services,
+        app: Flask,
+        clock: SetClock,
+        rounds: list[Round],
+        *,
+        share: float,
+        step: int,
+        seed: int = 3,
     ) -> None:
         self.services, self.app, self.clock, self.rounds = services, app, clock, rounds
         self.clock.at = START
         load_rounds(services.database, services.links, rounds, START)
         self.oracle = Oracle(rounds)
         self.tally = Tally([], Counter())
-        self._share, self._step, self._rng = share, step, random.Random(5)
+        self._share, self._step, self._seed, self._rng = share, step, seed, random.Random(seed + 2)
         self._consumer = Consumer(services.database, services.redis, clock, new_id, wake=lambda: None)
         self._ingest = IngestApp(services)
         self._drivers: dict[str, FlaskClient] = {}
@@ -94,7 +101,7 @@ class PrivacyDay:
             (
                 (fix.at + timedelta(seconds=fix.delay_s), number, index, fix)
                 for number, one in enumerate(self.rounds)
-                for index, fix in enumerate(drive(one, seed=SEED + number))
+                for index, fix in enumerate(drive(one, seed=self._seed + number))
             ),
             key=lambda each: each[:3],
         )

@@ -19,7 +19,7 @@ from portal.services import Services
 from tests.builders import make_driver
 from tests.conftest import NOON
 from tracking.clocks import SetClock
-from tracking.drivers import issue_device_token
+from tracking.drivers import DeviceToken, issue_device_token
 from tracking.fix_entries import DriverFix, read_batch
 from tracking.fix_stream import COUNTS, STREAM, latest_key
 from tracking.fixes import Fix
@@ -273,6 +273,16 @@ def test_an_expired_token_ends_at_once_and_a_revoked_one_within_seconds(
         )
     clock.advance(seconds=15)
     assert device.positions(fix()).status == 401
+
+
+def test_a_revoked_token_ends_though_the_machines_clock_was_set_back(
+    services: Services, clock: SetClock, device: Device
+) -> None:
+    assert device.positions(fix()).status == 200
+    with services.database.writing() as session:
+        session.get_one(DeviceToken, device.token_id).revoked_at = NOON
+    clock.machine_s -= 3600
+    assert device.positions(fix(1)).status == 401
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b'{"positions": 3}', b"\xff\xfe", b"[" * 100_000])

@@ -28,14 +28,16 @@ PARCELS = int(os.environ.get("PRIVACY_PARCELS", "1"))  # at each stop
 TICKS = int(os.environ.get("PRIVACY_TICKS", "30"))  # of ten seconds
 SHARE = float(os.environ.get("PRIVACY_SHARE", "0.03"))  # of the recipients who are polled at a tick
 STEP = int(os.environ.get("PRIVACY_STEP", "3"))  # every so many recipients have their stream open
+APART_M = float(os.environ.get("PRIVACY_APART_M", "700"))  # from stop to stop; a truck is hidden within 150 m of them
+SEED = int(os.environ.get("PRIVACY_SEED", "3"))
 
 
 def play(
     services: Services, app: Flask, clock: SetClock, *, ticks: int = TICKS, share: float = SHARE, is_fault: bool = False
 ) -> PrivacyDay:
     """Play the day, or its first ticks, and return it with all that was found."""
-    rounds = make_rounds(routes=ROUTES, stops=STOPS, parcels_a_stop=PARCELS)
-    day = PrivacyDay(services, app, clock, rounds, share=share, step=4 if is_fault else STEP)
+    rounds = make_rounds(routes=ROUTES, stops=STOPS, parcels_a_stop=PARCELS, stop_m=APART_M)
+    day = PrivacyDay(services, app, clock, rounds, share=share, step=4 if is_fault else STEP, seed=SEED)
 
     async def run() -> None:
         async with live_server(services) as server:

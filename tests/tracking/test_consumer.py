@@ -326,6 +326,36 @@ def test_place_told_is_the_place_that_pages_read_to_the_last_digit(day: Day) -> 
         assert told == place_json(truck)
 
 
+def test_truck_is_followed_again_when_the_clock_was_set_back(day: Day) -> None:
+    """The machine's clock was an hour ahead, and is set right: the truck's next fix counts, not the one in an hour."""
+    day.clock.at += timedelta(hours=1)
+    day.drive(start=0.0, end=0.4)
+    day.clock.at -= timedelta(hours=1)
+    day.clock.machine_s -= 3600
+    day.facts()
+    day.drive(start=0.4, end=0.6)
+    [*_, told] = [fact["place"] for fact in day.facts("place") if fact["delivery_id"] == day.delivery_ids[0]]
+    assert told is not None
+    assert told["lat"] == round(DEPOT_AT[0] + STEP * 0.6, 4)
+    eta_at = day.stop(0).eta_at
+    assert eta_at is not None
+    assert timedelta() <= eta_at - day.clock.now() < timedelta(minutes=5)
+    day.stand(1.0, 120)
+    day.drive(start=1.0, end=1.5)
+    assert day.stop(0).arrived_at is not None
+    assert day.stop(0).departed_at is not None
+
+
+def test_silent_truck_is_looked_at_when_the_machines_clock_was_set_back(day: Day) -> None:
+    day.drive(start=0.0, end=0.4)
+    day.consumer.tick()
+    day.clock.machine_s -= 3600
+    day.clock.advance(seconds=600)
+    day.facts()
+    day.work()
+    assert day.facts("place") != []
+
+
 def test_consumer_that_was_held_up_tells_no_place(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between commit and telling it stood still for longer than its lease: the truck may be hidden by now."""
     day.drive(start=0.0, end=0.4)
