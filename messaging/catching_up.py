@@ -12,9 +12,9 @@ import structlog
 from sqlalchemy import or_, select, update
 
 from messaging.channels.base import CannotLook
+from messaging.house import House
 from messaging.kinds import Channel
 from messaging.notifications import Notification, NotificationStatus
-from messaging.preparing import House
 from messaging.receipts import Word, record
 from tracking.clocks import Clock
 from tracking.storage import Database

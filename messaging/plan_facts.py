@@ -44,10 +44,14 @@ class Subject:
 
     @property
     def is_under_way(self) -> bool:
-        """True from the start of the route, also when what ended it happened on that very day."""
-        started = self.route_started_at
-        same_day = started is not None and started <= self.status_at < started + timedelta(hours=16)
-        return self.status in UNDER_WAY or same_day
+        """True while the day's own quiet hours hold (``is_under_way``)."""
+        return is_under_way(self.status, status_at=self.status_at, route_started_at=self.route_started_at)
+
+
+def is_under_way(status: DeliveryStatus, *, status_at: datetime, route_started_at: datetime | None) -> bool:
+    """True from the start of the route, also when what ended it happened on that very day."""
+    same_day = route_started_at is not None and route_started_at <= status_at < route_started_at + timedelta(hours=16)
+    return status in UNDER_WAY or same_day
 
 
 @dataclass(frozen=True, slots=True)

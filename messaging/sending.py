@@ -11,17 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from messaging.breakers import is_resting, note_health, release_probe, room
 from messaging.channels.base import LATE, OutcomeUnknown, Outgoing, Provider, Refused
+from messaging.house import House
 from messaging.kinds import Channel, Lane
-from messaging.notifications import Notification
 from messaging.outbox import Lease, claim, has_due
 from messaging.pacing import Bucket
-from messaging.preparing import House, Prepared, prepare
+from messaging.preparing import Prepared, prepare
 from messaging.recording import Outcome, Recorder, Sent, health_of
 from tracking.clocks import Clock
 from tracking.storage import Database
@@ -235,12 +234,7 @@ class Sender:
         sent = Sent()
         with self._database.writing() as session:
             recorder = Recorder(self._house, self._clock, self._provider.name, self._owner, self._bucket)
-            ids = [one.outgoing.reference for one, _ in outcomes]
-            # Held until the end: the session finds each here, so that all are read together.
-            _held = session.scalars(select(Notification).where(Notification.id.in_(ids))).all()
-            # In the order of ids, in which erasing locks them too.
-            for one, outcome in sorted(outcomes, key=lambda pair: pair[0].outgoing.reference):
-                recorder.record(session, one, outcome, sent)
+            recorder.record(session, outcomes, sent)
             told = [health_of(outcome) for _, outcome in outcomes]
             now, elapsed = self._clock.now(), self._clock.elapsed()
             note_health(session, self._provider.name, told, owner=self._owner, now=now, elapsed=elapsed)

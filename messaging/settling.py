@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from messaging.channels.base import CannotLook, Handed, Outgoing, Provider
 from messaging.doubts import DoubtEnded, end_doubt
 from messaging.fallback import after_failure, list_lost
+from messaging.house import House
 from messaging.kinds import RULES, Channel, Promise
 from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
 from messaging.outbox import LEASE_SLACK_S, may_retry
-from messaging.preparing import House
 from messaging.sending import Timing
 from tracking.clocks import Clock
 from tracking.storage import Database

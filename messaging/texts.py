@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import css_inline
@@ -121,6 +121,7 @@ def unknown_words(text: str) -> list[str]:
     return [found for found in words_in(text) if found not in WORDS]
 
 
+@lru_cache(maxsize=1_024)
 def language_of(locale: str) -> str:
     """Return the language a locale is served in: its own, or English."""
     language = re.split(r"[-_]", locale.strip().lower())[0]

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from babel.dates import format_date
-
-from messaging.clock_words import clock_words, date_words, formats_of
+from messaging.clock_words import clock_words, date_words, formats_of, weekday_words
 from messaging.kinds import Channel, Kind
 from messaging.plan_facts import TAKEN_BACK
 from messaging.segments import folded
@@ -70,7 +68,7 @@ class Voice:
         if on == today:
             return self.word("today")
         if on == today + timedelta(days=1):
-            return self.word("tomorrow", weekday=format_date(on, "EEEE", locale=self._locale))
+            return self.word("tomorrow", weekday=weekday_words(on, self._locale))
         return self.word("dated", date=date_words(on, self._locale))
 
     def between(self, start: datetime, end: datetime) -> str:

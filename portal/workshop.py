@@ -21,13 +21,14 @@ from messaging.channels.twilio import TwilioSms
 from messaging.consent import pepper_of
 from messaging.driver_links import plan_driver_links
 from messaging.fallback import after_failure
+from messaging.house import House
 from messaging.inbound import InboundContext, read_inbound, unread_inbound
 from messaging.kinds import RULES, Channel, Promise
 from messaging.notifications import Notification, NotificationStatus, advance
 from messaging.outbox import has_due, may_retry, overdue, recover
 from messaging.pacing import Bucket
 from messaging.picture_fetching import fetch_pictures, has_waiting
-from messaging.preparing import LINK_LASTS, House
+from messaging.preparing import LINK_LASTS
 from messaging.reconciler import Reconciled, dirty_deliveries, reconcile
 from messaging.replanning import recheck_clocks, spread
 from messaging.sending import Sender, Sent, Timing

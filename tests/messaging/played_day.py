@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from messaging.channels.base import Handed, Outgoing
+from messaging.house import House
 from messaging.kinds import Channel
 from messaging.notifications import Notification, NotificationStatus, advance
 from messaging.outbox import has_due, overdue
-from messaging.preparing import House
 from messaging.reconciler import dirty_deliveries, reconcile
 from messaging.replanning import spread
 from messaging.sending import Sender, Timing

@@ -223,7 +223,7 @@ class LifeCycle(RuleBasedStateMachine):
                 lease=lease,
             )
             if has_posted:
-                mark_posting(session, taken, lease, elapsed)
+                mark_posting(session, {one: {} for one in taken}, lease, elapsed)
 
     @rule()
     def sweep(self) -> None:

@@ -15,10 +15,10 @@ from redis import Redis
 from sqlalchemy import func, insert, select
 
 from messaging.channels.base import Handed, Outgoing, Refused
+from messaging.house import House
 from messaging.kinds import Channel, Kind, Lane
 from messaging.notifications import Notification, NotificationStatus
 from messaging.pacing import Bucket
-from messaging.preparing import House
 from messaging.segments import segment_count
 from messaging.sending import Sender, Timing
 from messaging.wording import Company

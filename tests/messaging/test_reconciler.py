@@ -188,7 +188,7 @@ def test_an_expired_lease_is_due_before_posting_and_ambiguous_after(database: Da
         first, second = claim(
             session, channel=Channel.SMS, lanes=list(Lane), limit=9, now=NOON, elapsed=100.0, lease=lease
         )
-        mark_posting(session, [second], lease, 101.0)
+        mark_posting(session, {second: {}}, lease, 101.0)
 
     with database.writing() as session:
         assert recover(session, 129.0, lease_s=30.0, now=NOON) == (0, 0)

@@ -2,6 +2,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,10 +16,11 @@ from messaging.cases import Task, TaskKind
 from messaging.channels.base import Outgoing, Refused
 from messaging.channels.twilio import TwilioSms
 from messaging.consent import ConsentAction, contact_hash, note_consent, pepper_of
+from messaging.house import House
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus
 from messaging.outbox import Lease, claim, resend
-from messaging.preparing import House, prepare
+from messaging.preparing import prepare
 from messaging.reconciler import OUT
 from messaging.sending import OTHERS
 from messaging.wakeups import REST
@@ -386,7 +388,7 @@ def test_what_went_out_is_recorded_when_the_database_is_back(
     assert statuses(rows)[Channel.EMAIL] is NotificationStatus.SENT
 
 
-def test_a_text_whose_time_has_passed_is_not_written(world: World) -> None:
+def send_through_twilio(world: World, message: Outgoing, *, is_late: bool = False) -> None:
     async def send() -> None:
         sms = TwilioSms(
             account_sid=world.account_sid,
@@ -397,17 +399,30 @@ def test_a_text_whose_time_has_passed_is_not_written(world: World) -> None:
             api_url=world.twilio_url,
             send_timeout_s=5.0,
         )
-        late = asyncio.get_running_loop().time() - 0.001
+        begin_by = asyncio.get_running_loop().time() - 0.001 if is_late else None
         try:
-            await sms.send(Outgoing("r" * 32, "+12025550101", "Hello", 60, begin_by=late))
+            await sms.send(replace(message, begin_by=begin_by))
         finally:
             await sms.close()
 
+    asyncio.run(send())
+
+
+def test_a_text_whose_time_has_passed_is_not_written(world: World) -> None:
     with pytest.raises(Refused) as refused:
-        asyncio.run(send())
+        send_through_twilio(world, Outgoing("r" * 32, "+12025550101", "Hello", 60), is_late=True)
 
     assert not refused.value.permanent
     assert world.texts() == []
+
+
+def test_a_text_arrives_letter_for_letter(world: World) -> None:
+    body = '50% off & 2+2=4; naïve "Ω" 👍🏽 a=b#c?d/e~f|g\'h\n(é) https://x.example/t/a_b-c.d?e=1&f=2'
+
+    send_through_twilio(world, Outgoing("r" * 32, "+12025550101", body, 60))
+
+    (text,) = world.texts()
+    assert (text.to, text.body) == ("+12025550101", body)
 
 
 def test_planning_that_takes_long_lets_others_through_and_goes_on(
