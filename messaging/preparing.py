@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from messaging.asking import may_ask_now
-from messaging.channels.base import Outgoing
+from messaging.channels.base import BUSY, Outgoing
 from messaging.house import House
 from messaging.in_force import in_force
 from messaging.inbound_texts import QuestionKind
@@ -43,12 +43,16 @@ USUAL_USEFUL_S = 36_000  # Twilio's default
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A row that is being posted, the message that goes out for it, and what its text said."""
+    """A row that is being posted, the message that goes out for it, and what its text said.
+
+    ``said_before`` are the words a busy provider turned away. It may have taken them all the same: it is asked first.
+    """
 
     outgoing: Outgoing
     kind: Kind
     segments: int
     context: dict[str, Any]
+    said_before: str = ""
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -116,7 +120,8 @@ class Writer:
             unsubscribe_url=leave,
         )
         segments = segment_count(text.body) if is_text else 1
-        return Prepared(outgoing, row.kind, segments, {**row.context, "said": speech.said})
+        said_before = row.body if row.error_code == BUSY else ""
+        return Prepared(outgoing, row.kind, segments, {**row.context, "said": speech.said}, said_before)
 
     def _text(self, row: Notification, words: dict[str, str]) -> Rendered:
         trial = rendered_trial(row.channel, row.context)

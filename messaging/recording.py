@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from messaging.breakers import Health
 from messaging.channels import twilio
-from messaging.channels.base import LATE, Handed, OutcomeUnknown, Refused
+from messaging.channels.base import BUSY, LATE, Handed, OutcomeUnknown, Refused
 from messaging.consent import ConsentAction, contact_hash, note_consent
 from messaging.doubts import DoubtBegan, DoubtEnded, begin_doubts, end_doubt
 from messaging.fallback import after_failure
@@ -46,6 +46,7 @@ _HANDED = (
         reason="",
     )
 )
+LEAST_BUSY_WAIT_S = 3.0  # after a 429: what was taken in spite of it is listed by then (our choice)
 FIRST_LOOK_S = 2.0  # how long after an unknown outcome the provider is first asked
 
 
@@ -109,7 +110,7 @@ class Recorder:
             doubt = {"reason": str(outcome), "retry_after": look_at, "provider": self._provider}
             if advance(session, row.id, _S.AMBIGUOUS, **doubt):
                 begin_doubts(session, [(row.id, row.channel)], DoubtBegan.NO_ANSWER, now=self._clock.now())
-        elif outcome.permanent or row.attempt >= MOST_ATTEMPTS:
+        elif outcome.permanent or (row.attempt >= MOST_ATTEMPTS and outcome.code != LATE):
             sent.failed += 1
             self._failed(session, row, outcome)
         else:
@@ -133,6 +134,9 @@ class Recorder:
         for row, handed in taken:
             if handed.status not in MOVES[row.status]:
                 self._adopt(session, row, handed, now)
+            elif handed.status in {_S.FAILED, _S.UNDELIVERED}:
+                session.refresh(row)
+                after_failure(session, row, now=now, ids=self._house.ids, pepper=self._house.pepper)
         told = {row.delivery_id for row, _ in taken if row.kind is Kind.DELIVERED and row.delivery_id is not None}
         if told:
             # Whether the question went with it is known only now: the plan may need a rating request.
@@ -166,18 +170,23 @@ class Recorder:
 
     def _refused(self, session: Session, row: Notification, refused: Refused) -> None:
         elapsed = self._clock.elapsed()
-        wished_s = refused.retry_after_s
-        wait_s = back_off_s(row.attempt, row.id) if wished_s is None else min(wished_s, LONGEST_BACK_OFF_S)
         if refused.code == LATE:
-            wait_s = 0.0
+            put_back(session, row.id, owner=self._owner, retry_after=elapsed, reason=str(refused))
+            return
+        wished_s, back_off = refused.retry_after_s, back_off_s(row.attempt, row.id)
         if refused.is_too_many and self._bucket is not None:
-            self._bucket.stop_for(elapsed, wait_s)
+            self._bucket.stop_for(elapsed, back_off if wished_s is None else min(wished_s, LONGEST_BACK_OFF_S))
+        # Never sooner than our own back-off: who asks for a second each time would use up all attempts in a minute.
+        wait_s = max(back_off, min(wished_s or 0.0, LONGEST_BACK_OFF_S))
+        if refused.code == BUSY:
+            wait_s = max(wait_s, LEAST_BUSY_WAIT_S)
+        code = BUSY if row.error_code == BUSY else refused.code  # until it was asked what it took
         put_back(
             session,
             row.id,
             owner=self._owner,
             retry_after=elapsed + wait_s,
-            error_code=refused.code,
+            error_code=code,
             reason=str(refused),
         )
 

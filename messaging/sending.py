@@ -15,9 +15,10 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from messaging.breakers import is_resting, note_health, release_probe, room
-from messaging.channels.base import LATE, OutcomeUnknown, Outgoing, Provider, Refused
+from messaging.channels.base import BUSY, LATE, CannotLook, OutcomeUnknown, Provider, Refused
 from messaging.house import House
 from messaging.kinds import Channel, Lane
+from messaging.looking import look_first
 from messaging.outbox import Lease, claim, has_due
 from messaging.pacing import Bucket
 from messaging.preparing import Prepared, prepare
@@ -195,11 +196,19 @@ class Sender:
                 self._batch = max(LEAST_BATCH, self._batch // 2)  # this machine is slow today
                 self._outcomes.put_nowait((one, Refused(LATE, "its turn came too late", permanent=False)))
                 return
-            self._outcomes.put_nowait((one, await self._outcome(replace(one.outgoing, begin_by=begin_by))))
+            self._outcomes.put_nowait((one, await self._outcome(one, begin_by)))
 
-    async def _outcome(self, outgoing: Outgoing) -> Outcome:
+    async def _outcome(self, one: Prepared, begin_by: float) -> Outcome:
+        outgoing = replace(one.outgoing, begin_by=begin_by)
         try:
+            if one.said_before:
+                before = replace(one.outgoing, body=one.said_before)
+                taken = await look_first(self._provider, self._database, before, now_s=self._clock.elapsed())
+                if taken is not None:
+                    return taken
             return await asyncio.wait_for(self._provider.send(outgoing), self._timing.send_timeout_s)
+        except CannotLook as error:
+            return Refused(BUSY, f"it could not be asked what it took: {error}", permanent=False, is_down=True)
         except (Refused, OutcomeUnknown) as outcome:
             return outcome
         except TimeoutError:

@@ -9,7 +9,7 @@ repeated mail carries the same Message-ID.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from sqlalchemy import select, update
@@ -20,6 +20,7 @@ from messaging.doubts import DoubtEnded, end_doubt
 from messaging.fallback import after_failure, list_lost
 from messaging.house import House
 from messaging.kinds import RULES, Channel, Promise
+from messaging.looking import first_unowned, look
 from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
 from messaging.outbox import LEASE_SLACK_S, may_retry
 from messaging.sending import Timing
@@ -31,7 +32,6 @@ _S = NotificationStatus
 
 MOST_AT_ONCE = 10
 MOST_A_RUN = 200
-LOOK_BACK_S = 3600.0  # an earlier attempt of the same row may be what is found
 LOOK_AGAIN_S = 15.0  # when the provider could not be asked
 
 
@@ -89,26 +89,17 @@ class Settler:
         await asyncio.to_thread(self._conclude, row, found, settled)
 
     async def _look(self, row: Notification) -> Sequence[Handed]:
-        if not self._provider.can_find:
-            return []
-        since = datetime.fromtimestamp((row.posting_since or 0.0) - LOOK_BACK_S, UTC)
         outgoing = Outgoing(row.id, row.to_address or "", row.body, 0, subject=row.subject)
-        return await self._provider.find(outgoing, since)
+        return await look(self._provider, outgoing, posted_at=row.posting_since or 0.0)
 
     def _conclude(self, row: Notification, found: Sequence[Handed] | None, settled: Settled) -> None:
         elapsed, now = self._clock.elapsed(), self._clock.now()
         with self._database.writing() as session:
             is_open = row.id in self._locked(session, row)
-            if found:
-                refs = [handed.provider_ref for handed in found]
-                owned = select(Notification.provider_ref).where(
-                    Notification.provider_ref.in_(refs), Notification.id != row.id
-                )
-                taken = set(session.scalars(owned))
-                for handed in found:
-                    if handed.provider_ref not in taken:
-                        settled.found += self._accept(session, row, handed, now)
-                        return
+            handed = first_unowned(session, found, row.id) if found else None
+            if handed is not None:
+                settled.found += self._accept(session, row, handed, now)
+                return
             if not is_open:
                 return
             if found is None or elapsed < self._settled_at(row):

@@ -39,8 +39,9 @@ def verified_form(
 ) -> dict[str, str]:
     """Return the fields of a form that Twilio signed for this account; aborts with 403, 413 or 415.
 
-    ``required`` names the fields that must be there; any of ``SHAPES`` that is there must fit. ``auth_tokens`` may hold
-    the old and the new secret of a rotation. The algorithm is ours to choose, never the request's: HMAC-SHA1.
+    ``required`` names the fields that must be there; any of ``SHAPES`` that is there and not empty must fit.
+    ``auth_tokens`` may hold the old and the new secret of a rotation. The algorithm is ours to choose, never the
+    request's: HMAC-SHA1.
     """
     request.max_content_length = LARGEST_BODY
     if request.mimetype != FORM:
@@ -91,4 +92,5 @@ def _is_signed(url: str, fields: Mapping[str, list[str]], signature: str, auth_t
 def _fits(form: Mapping[str, str], account_sid: str, required: Sequence[str]) -> bool:
     if form.get("AccountSid") != account_sid or any(name not in form for name in required):
         return False
-    return all(shape.fullmatch(form[name]) for name, shape in SHAPES.items() if name in form)
+    given = {name for name in SHAPES if form.get(name) or name in required}
+    return all(SHAPES[name].fullmatch(form[name]) for name in given)

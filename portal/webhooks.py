@@ -28,7 +28,7 @@ SILENCE = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 @blueprint.post("/status")
 def status() -> Response:
     """Record what became of a text. An id nobody knows is answered 204 and only kept."""
-    form = _form("MessageSid", "MessageStatus", "To")
+    form = _form("MessageSid", "MessageStatus")
     mine = services()
     word = _word(form, request.args.get("m", ""))
     if word.raw_status not in twilio.STATUSES:

@@ -9,6 +9,8 @@ from typing import Any
 
 class Kind(StrEnum):
     TOO_MANY = "too_many"  # 429 with Retry-After; not accepted
+    TOO_MANY_AFTER = "too_many_after"  # accepted, then 429 all the same
+    PROXY_BEFORE = "proxy_before"  # 400 with a page of HTML, from somebody in between; not accepted
     ERROR_BEFORE = "error_before"  # 500; not accepted
     ERROR_AFTER = "error_after"  # accepted, then 500
     SLOW_BEFORE = "slow_before"  # waits, then accepts and answers

@@ -106,6 +106,9 @@ class TwilioStandIn:
         if (rule := self._faults.strike(Kind.TOO_MANY, to)) is not None:
             self._journal.add("fault", kind=Kind.TOO_MANY, to=to)
             return _refused(TOO_MANY, {"Retry-After": str(max(1, round(rule.seconds)))})
+        if self._faults.strike(Kind.PROXY_BEFORE, to):
+            self._journal.add("fault", kind=Kind.PROXY_BEFORE, to=to)
+            return web.Response(status=400, text="<h1>400 Bad Request</h1>", content_type="text/html")
         if self._faults.strike(Kind.ERROR_BEFORE, to):
             self._journal.add("fault", kind=Kind.ERROR_BEFORE, to=to)
             return _refused(SERVER_ERROR)
@@ -145,6 +148,9 @@ class TwilioStandIn:
         if self._faults.strike(Kind.ERROR_AFTER, text.to):
             self._journal.add("fault", kind=Kind.ERROR_AFTER, to=text.to, sid=text.sid)
             return _refused(SERVER_ERROR)
+        if self._faults.strike(Kind.TOO_MANY_AFTER, text.to):
+            self._journal.add("fault", kind=Kind.TOO_MANY_AFTER, to=text.to, sid=text.sid)
+            return _refused(TOO_MANY)
         if self._faults.strike(Kind.RESET_AFTER, text.to):
             self._journal.add("fault", kind=Kind.RESET_AFTER, to=text.to, sid=text.sid)
             return _cut(request)

@@ -8,6 +8,7 @@ from typing import Protocol
 from messaging.errors import MessagingError
 from messaging.notifications import NotificationStatus
 
+BUSY = "429"  # the code of a provider that has too much to do just now
 LATE = "lease"  # the code of a message whose turn came too late: its lease would not outlast the send
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from aiohttp import (
@@ -15,8 +15,10 @@ from twilio.rest import Client
 
 from messaging.channels.base import CannotLook, Handed, Listed, OutcomeUnknown, Outgoing, Refused
 from messaging.channels.twilio_http import LAST_BEGINNING, REAL_URL, BoundHttpClient
+from messaging.channels.twilio_listing import NOT_FOUND, Resource, TwilioListing
 from messaging.notifications import NotificationStatus
 from messaging.receipts import Word
+from messaging.segments import plain
 
 NAME = "twilio"
 LONGEST_VALIDITY_S = 36_000  # Twilio's limits for ValidityPeriod: 1 to 36,000 s
@@ -63,7 +65,6 @@ _QUEUE_FULL = "21611"
 _OUR_FAULT = frozenset({401, 403, 404})
 OUR_FAULT_RETRY_S = 60.0
 PAGE_SIZE = 500  # of a day's list; Twilio allows 1,000
-NOT_FOUND = 404
 _CANNOT = (TwilioException, Refused, OutcomeUnknown, ClientError, TimeoutError, OSError, ValueError)
 
 
@@ -98,8 +99,10 @@ class TwilioSms:
         self._client = Client(account_sid, auth_token, http_client=self._http)
         self._callback = f"{public_url}/webhooks/twilio/status"
         self._service, self._number = messaging_service_sid, sender
-        self._create_url = f"{REAL_URL}/2010-04-01/Accounts/{account_sid}/Messages.json"
+        messages_url = f"{REAL_URL}/2010-04-01/Accounts/{account_sid}/Messages"
+        self._create_url = f"{messages_url}.json"
         self._login = (account_sid, auth_token)
+        self._listing = TwilioListing(self._http, messages_url, self._login)
         if messaging_service_sid:
             self._sender = {"MessagingServiceSid": messaging_service_sid}
         else:
@@ -126,22 +129,22 @@ class TwilioSms:
             raise OutcomeUnknown(type(error).__name__) from error
         told = _told(answer.text)
         if not 200 <= answer.status_code < 300:
-            raise _refusal(answer.status_code, str(told.get("code") or ""))
+            raise _refusal(answer.status_code, told)
         sid = told.get("sid")
         if not isinstance(sid, str) or not sid:
             raise OutcomeUnknown("an answer without an id")
         return Handed(sid, STATUSES.get(str(told.get("status"))) or _S.ACCEPTED)
 
     async def find(self, message: Outgoing, since: datetime) -> Sequence[Handed]:
-        """Return texts to the same number with the same body, created since then by our machine's clock."""
+        """Return texts to the same number with the same words, created since then by our machine's clock."""
         found: list[Handed] = []
+        words = _words(message.body)
         try:
-            stream = await self._client.messages.stream_async(to=message.to, page_size=50, limit=MOST_LOOKED_AT)
-            async for text in stream:
-                if text.date_created is not None and text.date_created < since - CLOCK_SKEW:
+            async for text in self._listing.some({"To": message.to, "PageSize": 50}, MOST_LOOKED_AT):
+                if text.created_at is not None and text.created_at < since - CLOCK_SKEW:
                     continue
-                if text.body == message.body and not str(text.direction).startswith("inbound"):
-                    found.append(Handed(text.sid, STATUSES.get(str(text.status)) or _S.ACCEPTED))
+                if _words(text.body) == words and not text.is_inbound:
+                    found.append(Handed(text.sid, STATUSES.get(text.status) or _S.ACCEPTED))
         except _CANNOT as error:
             raise CannotLook(type(error).__name__) from error
         return found[::-1]
@@ -149,13 +152,12 @@ class TwilioSms:
     async def tell(self, provider_ref: str) -> Word | None:
         """Return Twilio's word on one message; None when it has no such message. Raises ``CannotLook``."""
         try:
-            text = _listed(await self._client.messages(provider_ref).fetch_async())
-        except TwilioRestException as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise CannotLook(str(error.code or error.status)) from error
+            found = await self._listing.one(provider_ref)
         except _CANNOT as error:
             raise CannotLook(type(error).__name__) from error
+        if found is None:
+            return None
+        text = _listed(found)
         return Word(NAME, provider_ref, text.raw_status, text.status, text.error_code, text.reason)
 
     async def day(self, on: date) -> AsyncIterator[Listed]:
@@ -163,16 +165,13 @@ class TwilioSms:
 
         The next day is asked for too: a text made late is sent after midnight.
         """
-        filters: dict[str, Any] = {} if self._service else {"from_": self._number}
-        begin = datetime.combine(on, time(0), UTC)
+        filters: dict[str, str | int] = {} if self._service else {"From": self._number}
+        days = {"DateSent>": f"{on}", "DateSent<": f"{on + timedelta(days=1)}"}
         try:
-            stream = await self._client.messages.stream_async(
-                date_sent_after=begin, date_sent_before=begin + timedelta(days=1), page_size=PAGE_SIZE, **filters
-            )
-            async for text in stream:
-                day = text.date_created or text.date_sent
-                is_other = self._service is not None and text.messaging_service_sid != self._service
-                if is_other or str(text.direction).startswith("inbound") or (day is not None and day.date() != on):
+            async for text in self._listing.some({**filters, **days, "PageSize": PAGE_SIZE}):
+                at = text.created_at or text.sent_at
+                is_other = self._service is not None and text.service != self._service
+                if is_other or text.is_inbound or (at is not None and at.date() != on):
                     continue
                 yield _listed(text)
         except _CANNOT as error:
@@ -197,17 +196,28 @@ class TwilioSms:
         await self._http.close()
 
 
-def _listed(text: Any) -> Listed:
-    code, raw = "" if text.error_code is None else str(text.error_code), str(text.status)
+def _listed(text: Resource) -> Listed:
+    code, raw = text.error_code, text.status
     reason = REASONS.get(code, "")
-    return Listed(text.sid, str(text.to), text.body or "", raw, STATUSES.get(raw), code, reason, text.date_created)
+    return Listed(text.sid, text.to, text.body, raw, STATUSES.get(raw), code, reason, text.created_at)
 
 
-def _refusal(status: int, code: str) -> Refused:
-    """Return what a 4xx answer means: first by HTTP status, then by code (messaging.md 1.2)."""
+def _words(body: str) -> str:
+    """Return what two spellings of one text have in common: Twilio may straighten quotes and trim the ends."""
+    return plain(body).strip()
+
+
+def _refusal(status: int, told: dict[str, Any]) -> Refused | OutcomeUnknown:
+    """Return what a 3xx or 4xx answer means: first by HTTP status, then by code (messaging.md 1.2).
+
+    One without Twilio's words is somebody's between us and Twilio, and says nothing of the message.
+    """
+    code = str(told.get("code") or "")
     if status in _OUR_FAULT or status < 400:
         reason = "Twilio does not accept our account, key or address"
         return Refused(code or str(status), reason, permanent=False, retry_after_s=OUR_FAULT_RETRY_S, is_down=True)
+    if not told:
+        return OutcomeUnknown(f"HTTP {status} without a word of Twilio's")
     if code == _QUEUE_FULL:
         return Refused(code, REASONS[code], permanent=False, is_too_many=True)
     reason = REASONS.get(code, "Twilio refused the text")

@@ -13,7 +13,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from yarl import URL
 
-from messaging.channels.base import LATE, OutcomeUnknown, Refused
+from messaging.channels.base import BUSY, LATE, OutcomeUnknown, Refused
 
 FORM = "application/x-www-form-urlencoded"
 REAL_URL = "https://api.twilio.com"
@@ -81,7 +81,7 @@ class BoundHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # twilio sh
             text = await response.text()
         if response.status == 429:
             raise Refused(
-                "429",
+                BUSY,
                 "Twilio asked us to slow down",
                 permanent=False,
                 retry_after_s=_seconds(response.headers.get("Retry-After")),

@@ -115,6 +115,62 @@ def test_what_was_taken_without_an_answer_is_found_and_not_sent_again(
     assert the_text(rows).reason == "found at the provider"
 
 
+@pytest.mark.parametrize("kind", [Kind.DAY_BEFORE, Kind.NEXT_STOP])
+def test_a_text_that_was_taken_in_spite_of_a_429_is_found_and_not_sent_again(
+    kind: Kind,
+    delivery: Delivery,
+    workshop: Workshop,
+    world: World,
+    rows: Rows,
+    clock: SetClock,
+    world_services: Services,
+) -> None:
+    if kind is Kind.NEXT_STOP:
+        clock.at = local("10:40")
+        with world_services.database.writing() as session:
+            found = session.get_one(Delivery, delivery.id)
+            found.status, found.next_stop_at = DeliveryStatus.OUT_FOR_DELIVERY, clock.at
+    world.fault("callback_drop")
+    world.fault("too_many_after", times=1)
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    (row,) = (row for row in rows() if row.kind is kind and row.channel is Channel.SMS)
+    assert (row.status, row.error_code) == (NotificationStatus.DUE, "429")
+
+    try_again(workshop, clock, after_s=70)
+
+    (row,) = (row for row in rows() if row.kind is kind and row.channel is Channel.SMS)
+    assert [text.sid for text in world.texts(delivery.phone) if text.body == row.body] == [row.provider_ref]
+    assert row.status in OUT
+
+
+def test_a_refusal_that_is_not_the_providers_own_costs_no_planned_text(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    world.fault("proxy_before", times=1)
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    assert the_text(rows).status is NotificationStatus.AMBIGUOUS
+
+    for _ in range(3):
+        try_again(workshop, clock, after_s=10)
+
+    assert len(world.texts(delivery.phone)) == 1
+    assert the_text(rows).status in OUT
+
+
+def test_a_provider_that_asks_for_a_second_each_time_does_not_use_up_the_attempts(
+    delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
+) -> None:
+    world.fault("too_many", seconds=1.0)
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    for _ in range(70):  # a little more than a minute
+        try_again(workshop, clock, after_s=1.0)
+    assert the_text(rows).status is NotificationStatus.DUE
+    assert the_text(rows).attempt < 10
+
+
 def test_what_was_not_taken_goes_out_again_only_after_the_settle_time(
     delivery: Delivery, workshop: Workshop, world: World, rows: Rows, clock: SetClock
 ) -> None:

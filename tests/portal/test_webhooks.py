@@ -134,6 +134,8 @@ def test_a_signed_form_of_a_strange_shape_is_403(
     [
         {"From": "JUNIPER"},
         {"From": "12345"},
+        {"From": "", "ErrorCode": ""},
+        {"To": ""},
         {"MessageSid": "MM" + "AB" * 16},
         {"MessagingServiceSid": "MG" + "a" * 32, "RawDlrDoneDate": "2603041800", "Price": "-0.0079"},
     ],
