@@ -7,7 +7,7 @@ from flask import Flask, Response, render_template, send_from_directory
 from portal import api, driver, errors, health, recipient, security, staff, webhooks
 from portal.guards import csrf, limiter
 from portal.htmx import htmx
-from portal.recipient.recall import RECALL, Recall
+from portal.recipient.desk import DESK, Desk
 from portal.rendering import Company, equip
 from portal.services import EXTENSION, Services
 
@@ -20,7 +20,7 @@ def create_app(mine: Services) -> Flask:
     app = Flask("portal", root_path=str(ROOT), template_folder="templates", static_folder="static")
     settings = mine.settings
     app.extensions[EXTENSION] = mine
-    app.extensions[RECALL] = Recall(mine)
+    app.extensions[DESK] = Desk(mine)
     app.config.update(
         SECRET_KEY=settings.secret_keys[-1],
         SECRET_KEY_FALLBACKS=list(settings.secret_keys[:-1]),

@@ -14,8 +14,8 @@ from portal.entrance import STREAMS
 from portal.ingest import IngestApp
 from portal.live import LiveApp
 from portal.migrating import START_PATIENCE_S, require_current
-from portal.recipient.polls import Polls
-from portal.recipient.recall import RECALL
+from portal.recipient.desk import DESK
+from portal.recipient.front import Front
 from portal.security import headers_without_pages
 from portal.services import Services, build
 from portal.settings import read_settings
@@ -128,7 +128,7 @@ def _bridge(services: Services) -> Any:
 
         await bridge(scope, received, send)  # type: ignore[arg-type]
 
-    return Polls(services, wsgi_app.extensions[RECALL], pages)
+    return Front(services, wsgi_app.extensions[DESK], pages)
 
 
 def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:

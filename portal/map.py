@@ -9,7 +9,8 @@ time, and no text from outside ever passes through folium (reference/tracking.md
 import functools
 import hashlib
 import re
-from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from portal.settings import Settings
@@ -20,22 +21,30 @@ _FLAGS = "L_NO_TOUCH = false;\nL_DISABLE_3D = false;\n"
 MAX_ZOOM = 18
 
 
-@dataclass(frozen=True, slots=True)
-class MapShell:
-    """``script`` builds the map in an element of the id ``map_live``; ``version`` names this very script."""
-
-    script: str
-    version: str
+def address(settings: Settings) -> str:
+    """Return the address of the script that builds the map in ``map_live``. It changes whenever the script may."""
+    return f"/map.js?v={version(settings)}"
 
 
-def shell(settings: Settings) -> MapShell:
-    """Return the shell for these settings; drawn on the first call of a process."""
+def version(settings: Settings) -> str:
+    """Return what names the script of these settings. Nothing is drawn for it: every page asks."""
+    return _named(settings.tile_url or "", settings.tile_attribution)
+
+
+def script(settings: Settings) -> str:
+    """Return the script, drawn on the first call of a process. Raises ``ValueError`` for settings with a script tag."""
     return _drawn(settings.tile_url or "", settings.tile_attribution)
 
 
 @functools.lru_cache(maxsize=4)
-def _drawn(tile_url: str, attribution: str) -> MapShell:
-    import folium  # noqa: PLC0415 - 25 MiB and 0.4 s that live and ingest processes do without
+def _named(*told: str) -> str:
+    made_by = (metadata.version("folium"), metadata.version("branca"), Path(__file__).read_text())
+    return hashlib.sha256("\0".join((*made_by, *told)).encode()).hexdigest()[:12]
+
+
+@functools.lru_cache(maxsize=4)
+def _drawn(tile_url: str, attribution: str) -> str:
+    import folium  # noqa: PLC0415 - 25 MiB and 0.4 s, for a script that browsers keep for a year
 
     drawn = folium.Map(location=[0, 0], zoom_start=14, tiles=None, zoom_control=False, attribution_control=False)
     drawn._id = "live"  # a fixed name, so that the script is the same in every process
@@ -46,7 +55,7 @@ def _drawn(tile_url: str, attribution: str) -> MapShell:
         tiles.add_to(drawn)
     figure: Any = drawn.get_root()
     figure.render()
-    script = _FLAGS + "\n".join(line.rstrip() for line in figure.script.render().splitlines() if line.strip()) + "\n"
-    if _SCRIPT_TAG.search(script):
+    text = _FLAGS + "\n".join(line.rstrip() for line in figure.script.render().splitlines() if line.strip()) + "\n"
+    if _SCRIPT_TAG.search(text):
         raise ValueError("PORTAL_TILE_URL or PORTAL_TILE_ATTRIBUTION holds a script tag")
-    return MapShell(script=script, version=hashlib.sha256(script.encode()).hexdigest()[:12])
+    return text

@@ -11,12 +11,10 @@ from datetime import date, datetime
 from pathlib import Path
 
 import phonenumbers
-from flask import Flask
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from portal.i18n import SOURCE_LANGUAGE, Tongue, tongue
-from portal.settings import Settings
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
@@ -40,10 +38,10 @@ class Company:
 
 
 def equip(environment: Environment, *, company: Company, locale: str, zone: str) -> None:
-    """Give ``environment`` (Flask's too) our filters, ``_``, ``_n``, ``company``, and defaults of locale and zone."""
+    """Give ``environment`` (Flask's too) our filters, ``_``, ``_n``, ``static``, ``company``, and a locale and zone."""
     environment.trim_blocks = True
     environment.lstrip_blocks = True
-    environment.globals.update(_=_say, _n=_count, company=company, locale=locale, zone=zone)
+    environment.globals.update(_=_say, _n=_count, static=_static, company=company, locale=locale, zone=zone)
     environment.filters.update(
         clock_time=_clock_time,
         day_name=_day_name,
@@ -54,15 +52,9 @@ def equip(environment: Environment, *, company: Company, locale: str, zone: str)
     )
 
 
-def install(app: Flask, settings: Settings) -> None:
-    """Equip a Flask application's own environment with the company's words, locale and zone."""
-    company = Company(settings.company_name, settings.support_phone, settings.support_email)
-    equip(app.jinja_env, company=company, locale=settings.default_locale, zone=settings.default_zone)
-
-
 @functools.cache
 def plain() -> Environment:
-    """Return the environment that fragments are rendered with outside Flask. It knows no URL, token or nonce."""
+    """Return the environment for what is rendered outside Flask. It knows no token, no nonce, and no page's address."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -75,7 +67,17 @@ def plain() -> Environment:
 
 def fragment(template: str, *, locale: str, zone: str, **values: object) -> str:
     """Return one fragment's HTML, without spaces around it. ``template``: ``recipient/_status.html``."""
-    return plain().get_template(template).render(locale=locale, zone=zone, **values).strip()
+    return page(template, locale=locale, zone=zone, **values).strip()
+
+
+def page(template: str, *, locale: str, zone: str, **values: object) -> str:
+    """Return a whole page's HTML. What it needs beside words comes in ``values``: ``company``, ``csp_nonce``."""
+    return plain().get_template(template).render(locale=locale, zone=zone, **values)
+
+
+def _static(name: str) -> str:
+    """Return the address of a file of ours: ``css/base.css``."""
+    return f"/static/{name}"
 
 
 def _tongue(context: Context) -> Tongue:

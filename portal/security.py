@@ -11,18 +11,23 @@ UNCHECKED_PREFIXES = ("/webhooks/", "/api/", "/u/")  # they authenticate by sign
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+def fresh_nonce() -> str:
+    """Return a nonce for one answer: 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
 def csp_nonce() -> str:
     """Return this response's nonce, the same for every call in one request."""
     if "csp_nonce" not in g:
-        g.csp_nonce = secrets.token_urlsafe(16)
+        g.csp_nonce = fresh_nonce()
     nonce: str = g.csp_nonce
     return nonce
 
 
 def install(app: Flask, settings: Settings) -> None:
     """Put the checks and headers on every request of the application."""
-    tile_origin = _origin(settings.tile_url) if settings.tile_url else ""
     own = _origin(settings.public_url)
+    tile_origin = _tile_origin(settings)
     common = common_headers(settings)
 
     @app.before_request
@@ -67,6 +72,19 @@ def headers_without_pages(settings: Settings) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
+class PageHeaders:
+    """The same headers for a page that is no answer of Flask's, as ASGI wants them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._tile_origin = _tile_origin(settings)
+        headers = {"Cache-Control": "no-store", **common_headers(settings)}
+        self._common = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    def of(self, nonce: str) -> list[tuple[bytes, bytes]]:
+        """Return the headers of the answer that carries ``nonce``."""
+        return [(b"content-security-policy", policy(nonce, self._tile_origin).encode()), *self._common]
+
+
 def policy(nonce: str, tile_origin: str) -> str:
     """Return the content security policy: ours alone, scripts by nonce, and the configured tile server's pictures."""
     return "; ".join(
@@ -96,6 +114,10 @@ def comes_from(own: str, *, origin: str | None, site: str | None) -> bool:
     if site is not None and site not in {"same-origin", "none"}:
         return False
     return origin is None or origin == own
+
+
+def _tile_origin(settings: Settings) -> str:
+    return _origin(settings.tile_url) if settings.tile_url else ""
 
 
 def _origin(url: str) -> str:

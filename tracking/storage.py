@@ -85,6 +85,10 @@ class Database:
         event.listen(self.engine, "before_cursor_execute", _with_storable_text, retval=True)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
+        # A SQLite transaction sees one moment anyway (WAL); PostgreSQL's usual one sees another at every statement.
+        self._still = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         self._writer = self.engine.execution_options(**{WRITES: True})
         self._turn = threading.Lock() if self.is_sqlite else None
 
@@ -92,6 +96,12 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """Open a transaction that only reads; it is rolled back at the end."""
         with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a transaction that only reads, and in which every statement sees the same moment."""
+        with Session(self._still, expire_on_commit=False) as session:
             yield session
 
     @contextmanager

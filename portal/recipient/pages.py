@@ -1,17 +1,16 @@
-"""What a recipient can open. A GET changes nothing."""
+"""What a recipient can open. A GET changes nothing.
 
-import json
+Pages and fragments are made at the desk. The asyncio half (``front.py``) answers nearly all of them before they come
+here; here are refusals, HEAD, and servers that know nothing but WSGI.
+"""
 
 from flask import Response, request, send_file
 from flask.typing import ResponseReturnValue
 
 from messaging.chat_pictures import picture_in
-from portal import i18n, map
+from portal import map
 from portal.chat_uploads import picture_answer
-from portal.recipient import fragments
-from portal.recipient.public_record import record_line
-from portal.recipient.shell import Visit, blueprint, reading, rendered, tagged, visit
-from portal.recipient.view import RecipientView, Signal
+from portal.recipient.shell import blueprint, fragment, page, visit
 from portal.services import services
 from tracking.errors import NotFound
 from tracking.proofs import Proof
@@ -22,41 +21,37 @@ YEAR_S = 31_536_000
 @blueprint.get("/t/<token>")
 def track(token: str) -> ResponseReturnValue:
     """The page itself."""
-    return reading(token, lambda view, here: _page("recipient/track.html", view, here))
+    return page("track", token)
 
 
 @blueprint.get("/t/<token>/status")
 def status(token: str) -> ResponseReturnValue:
     """The promise and progress, for a page whose stream is blocked."""
-    return reading(token, lambda view, _here: tagged(fragments.status(view)))
+    return fragment("status", token)
 
 
 @blueprint.get("/t/<token>/chat")
 def chat(token: str) -> ResponseReturnValue:
     """The lines of the chat."""
-    return reading(token, lambda view, _here: tagged(fragments.chat(view)))
+    return fragment("chat", token)
 
 
 @blueprint.get("/t/<token>/place")
 def place(token: str) -> ResponseReturnValue:
     """Where the truck may be seen, as JSON; ``place`` is null where it may not."""
-
-    def answer(view: RecipientView, _here: Visit) -> Response:
-        return tagged(json.dumps({"place": view.place}), content_type="application/json")
-
-    return reading(token, answer)
+    return fragment("place", token)
 
 
 @blueprint.get("/t/<token>/messages")
 def messages(token: str) -> ResponseReturnValue:
     """The chat on a page of its own, which never refreshes: for those without JavaScript."""
-    return reading(token, lambda view, here: _page("recipient/messages.html", view, here))
+    return page("messages", token)
 
 
 @blueprint.get("/t/<token>/rating")
 def rating(token: str) -> ResponseReturnValue:
     """The question how it went, on a page of its own."""
-    return reading(token, lambda view, here: _page("recipient/rating_page.html", view, here))
+    return page("rating", token)
 
 
 @blueprint.get("/t/<token>/proof/<proof_id>")
@@ -97,24 +92,10 @@ def picture(token: str, picture_id: str) -> ResponseReturnValue:
 @blueprint.get("/map.js")
 def map_script() -> ResponseReturnValue:
     """The script that folium drew; its address changes with its content."""
-    drawn = map.shell(services().settings)
-    response = Response(drawn.script, content_type="text/javascript; charset=utf-8")
-    if request.args.get("v") == drawn.version:
+    settings = services().settings
+    response = Response(map.script(settings), content_type="text/javascript; charset=utf-8")
+    if request.args.get("v") == map.version(settings):
         response.cache_control.public = True
         response.cache_control.max_age = YEAR_S
         response.cache_control.immutable = True
     return response
-
-
-def _page(template: str, view: RecipientView, here: Visit) -> str:
-    mine = services()
-    return rendered(
-        template,
-        view,
-        here,
-        settings=mine.settings,
-        map_version=map.shell(mine.settings).version,
-        is_stale=view.signal is Signal.STALE,
-        record=record_line(mine, view.phase, i18n.tongue(view.locale)),
-        languages=[(code, i18n.endonym(code)) for code in i18n.languages()],
-    )

@@ -1,40 +1,31 @@
-"""What every recipient's page shares: the blueprint, the way from a token to a view, and how a fragment answers."""
+"""What every recipient's view in Flask shares: the blueprint, the way from a token to what may be seen, and answers."""
 
-import hashlib
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import cast
 
-from flask import Blueprint, Response, current_app, g, render_template, request, url_for
+from flask import Blueprint, Response, current_app, g, request
 from sqlalchemy.orm import Session
 
 from portal import i18n
-from portal.recipient.recall import RECALL, Recall
+from portal.recipient.addresses import Here
+from portal.recipient.desk import DESK, Desk
+from portal.recipient.recall import Seen
 from portal.recipient.view import RecipientView, read_view
+from portal.security import csp_nonce
 from portal.services import Services, services
-from tracking.ids import new_id
 from tracking.links import Audience, live_link
 
 blueprint = Blueprint("recipient", __name__)
 
-_AGE = re.compile(rb'( data-age=")[^"]*("[^>]*>)[^<]*')
-
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """Who came by which link. ``language`` is set when they chose one on the page."""
+class Visit(Here):
+    """Who came by which link, to change something. ``language`` is set when they chose one on the page."""
 
-    token: str
     link_id: str
     delivery_id: str
-    language: str | None
     now: datetime
-
-    def url(self, view: str, **values: Any) -> str:
-        """Return the address of another of this link's pages, in the same language."""
-        return url_for(f"recipient.{view}", token=self.token, lang=self.language, **values)
 
     def read(self, session: Session, mine: Services) -> RecipientView:
         """Return what this visitor may see."""
@@ -48,21 +39,44 @@ def visit(session: Session, token: str, mine: Services) -> Visit:
     now = mine.clock.now()
     link_id = mine.links.link_id(token, Audience.RECIPIENT)
     link = live_link(session, link_id, Audience.RECIPIENT, now)
-    language = request.args.get("lang")
-    return Visit(
-        token=token,
-        link_id=link_id,
-        delivery_id=link.delivery_id or "",
-        language=language if language in i18n.languages() else None,
-        now=now,
+    return Visit(token=token, language=_language(), link_id=link_id, delivery_id=link.delivery_id or "", now=now)
+
+
+def look(token: str) -> Seen:
+    """Return what may be seen now by a token, past the record's ORM where it can; raises as ``visit`` does."""
+    mine = services()
+    link_id = mine.links.link_id(token, Audience.RECIPIENT)
+    seen = desk().recall.look(link_id, _language(), mine.clock.now())
+    g.reader_locale = seen.view.locale
+    return seen
+
+
+def page(name: str, token: str) -> Response:
+    """Answer with one of the desk's pages."""
+    return Response(
+        desk().page(name, look(token), Here(token, _language()), nonce=csp_nonce()),
+        content_type="text/html; charset=utf-8",
     )
+
+
+def fragment(name: str, token: str) -> Response:
+    """Answer with one of the desk's fragments and its tag, or 304."""
+    seen = look(token)
+    kind = "application/json" if name == "place" else "text/html; charset=utf-8"
+    response = Response(desk().fragment(name, seen), content_type=kind)
+    response.set_etag(desk().tag(name, seen))
+    response.make_conditional(request)
+    return response
 
 
 def rendered(template: str, view: RecipientView, here: Visit, **more: object) -> str:
     """Return one of the recipient's templates with what each of them needs, and ``more``."""
-    return render_template(
-        template, view=view, here=here, locale=view.locale, zone=view.zone, request_id=new_id(), **more
-    )
+    return desk().rendered(template, view, here, nonce=csp_nonce(), **more)
+
+
+def desk() -> Desk:
+    """Return the desk of the current application."""
+    return cast(Desk, current_app.extensions[DESK])
 
 
 def link_key() -> str:
@@ -71,27 +85,6 @@ def link_key() -> str:
     return f"link:{token.partition('.')[0][:11]}"
 
 
-def tagged(body: str, *, content_type: str = "text/html; charset=utf-8") -> Response:
-    """Return a fragment with its ETag, or 304. Ages of things do not count: the page's script counts them on."""
-    data = body.encode()
-    response = Response(data, content_type=content_type)
-    response.set_etag(tag_of(data))
-    response.make_conditional(request)
-    return response
-
-
-def tag_of(data: bytes) -> str:
-    """Return a fragment's tag: the same for the same words, whatever their age."""
-    return hashlib.blake2b(_AGE.sub(rb"\1\2", data), digest_size=12).hexdigest()
-
-
-def reading(token: str, say: Callable[[RecipientView, Visit], Response | str]) -> Response | str:
-    """Find the visit and its view, and let ``say`` answer with the record closed again."""
-    mine = services()
-    now, language = mine.clock.now(), request.args.get("lang")
-    link_id = mine.links.link_id(token, Audience.RECIPIENT)
-    chosen = language if language in i18n.languages() else None
-    recall: Recall = current_app.extensions[RECALL]
-    view = recall.look(link_id, chosen, now).view
-    g.reader_locale = view.locale
-    return say(view, Visit(token=token, link_id=link_id, delivery_id=view.delivery_id, language=chosen, now=now))
+def _language() -> str | None:
+    chosen = request.args.get("lang")
+    return chosen if chosen in i18n.languages() else None

@@ -229,7 +229,7 @@ def live_url(topic: str) -> str:
 
 def map_shell_url() -> str:
     """Return the address of the script that builds the map; it changes with the script."""
-    return url_for("recipient.map_script", v=map.shell(services().settings).version)
+    return map.address(services().settings)
 
 
 def tile_credit() -> str:

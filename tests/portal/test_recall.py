@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import event, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from messaging.conversations import Origin, Voice, say
 from portal.recipient.recall import Recall
@@ -20,6 +21,12 @@ from tracking.links import Audience, ClosedLink, Link, LinkSigner, revoke
 def clock() -> SetClock:
     """Four minutes past two, where the parcel goes."""
     return SetClock(NOW)
+
+
+@pytest.fixture
+def environ(environ: dict[str, str], database_url: str) -> dict[str, str]:
+    """The usual environment, once on each engine."""
+    return {**environ, "PORTAL_DATABASE_URL": database_url}
 
 
 @pytest.fixture
@@ -38,10 +45,9 @@ def link(services: Services, delivery: Delivery) -> Link:
 
 @pytest.fixture
 def recall(services: Services, link: Link) -> Recall:
-    """One that has learned what the link's view is made from."""
+    """One that has seen the link once."""
     found = Recall(services)
-    for _ in range(3):
-        found.look(link.id, None, NOW)
+    found.look(link.id, None, NOW)
     return found
 
 
@@ -61,12 +67,37 @@ def orm(services: Services) -> Iterator[list[str]]:
 def test_a_view_is_not_made_again_while_nothing_has_changed(recall: Recall, link: Link, orm: list[str]) -> None:
     seen = recall.look(link.id, None, NOW + timedelta(seconds=10))
     assert orm == []
-    assert seen.view.now == NOW + timedelta(seconds=10)
+    assert (seen.now, seen.view.now) == (NOW + timedelta(seconds=10), NOW)
 
 
 def test_a_view_is_made_again_with_the_minute(recall: Recall, link: Link, orm: list[str]) -> None:
     recall.look(link.id, None, NOW + timedelta(seconds=60))
     assert orm
+
+
+def test_what_others_write_while_a_view_is_made_is_in_the_next(
+    services: Services, link: Link, delivery: Delivery
+) -> None:
+    recall, note = Recall(services), "Gate 'n%s' {4412},\nround the back"
+    written: list[str] = []
+
+    def write(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "FROM deliveries" in statement and not written:  # the link is read, the delivery not yet
+            written.append(note)
+            with services.database.writing() as session:
+                load(session, delivery.id).recipient_note = note
+
+    event.listen(services.database.engine, "before_cursor_execute", write)
+    recall.look(link.id, None, NOW)
+    event.remove(services.database.engine, "before_cursor_execute", write)
+    assert recall.look(link.id, None, NOW).view.note == note
+
+
+def test_a_record_that_cannot_be_read_is_said_by_the_orm(recall: Recall, services: Services, link: Link) -> None:
+    with services.database.writing() as session:
+        session.execute(text("ALTER TABLE ratings RENAME TO elsewhere"))
+    with pytest.raises(SQLAlchemyError):
+        recall.look(link.id, None, NOW)
 
 
 def test_a_new_line_is_in_the_next_view(recall: Recall, services: Services, link: Link, delivery: Delivery) -> None:
