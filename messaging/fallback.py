@@ -30,7 +30,8 @@ def after_failure(
     if failed.must_go:
         return None
     if failed.delivery_id is None:
-        _list(session, failed, now=now, ids=ids)
+        if failed.status is not _S.SUPPRESSED:
+            _list(session, failed, now=now, ids=ids)
         return None
     other = _other(session, failed)
     if other is None and _is_useful(failed, now):
@@ -81,7 +82,7 @@ def list_lost(session: Session, lost: Notification, *, now: datetime, ids: Calla
         ids=ids,
         delivery_id=lost.delivery_id,
         notification_id=lost.id,
-        tried=f"{lost.channel} to {masked(lost.to_address or '')}",
+        tried=_tried(lost),
     )
 
 
@@ -114,5 +115,10 @@ def _list(session: Session, failed: Notification, *, now: datetime, ids: Callabl
         ids=ids,
         delivery_id=failed.delivery_id,
         notification_id=failed.id,
-        tried=f"{failed.channel} to {masked(failed.to_address or '')}",
+        tried=_tried(failed),
     )
+
+
+def _tried(row: Notification) -> str:
+    """Return what was tried, as staff say it."""
+    return f"{'text' if row.channel is Channel.SMS else 'email'} to {masked(row.to_address or '')}"

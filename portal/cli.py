@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy.exc import OperationalError
 
 import worker
 from portal import checking, logs
@@ -35,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except WrongRevision as error:
         print(error, file=sys.stderr)
+        return 1
+    except OperationalError as error:
+        print(f"The database does not answer: {error.orig}", file=sys.stderr)
         return 1
     return status
 

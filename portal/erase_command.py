@@ -29,8 +29,15 @@ def person_of(told: str, *, is_reference: bool, region: str) -> Person:
     if "@" in told:
         return Person(email=normal_email(told))
     if told.startswith("+") or told.replace(" ", "").replace("-", "").isdigit():
-        return Person(phone=normal_phone(told, region))
+        return Person(phone=_phone(told, region))
     return Person(reference=told)
+
+
+def _phone(told: str, region: str) -> str:
+    try:
+        return normal_phone(told, region)
+    except ValueError as error:
+        raise ValueError(f"The phone number {error}.") from None
 
 
 def erase_person(services: Services, told: str, *, is_reference: bool, is_sure: bool, is_dry: bool) -> int:
@@ -79,7 +86,8 @@ def _asked() -> bool:
 def _erase(services: Services, person: Person) -> int:
     done = erase(services, person)
     gone, waiting = redact(services)
-    print(f"\nErased: {done.deliveries} deliveries, {done.words.messages} texts and mails to them,")
+    deliveries = "1 delivery" if done.deliveries == 1 else f"{done.deliveries} deliveries"
+    print(f"\nErased: {deliveries}, {done.words.messages} texts and mails to them,")
     print(f"  {done.words.inbound} from them, {done.words.lines} chat lines, {done.files} photos and signatures.")
     print(f"At Twilio: {gone} messages deleted, {waiting} still to be deleted.")
     if waiting:

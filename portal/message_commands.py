@@ -17,6 +17,13 @@ from portal.retain_command import report_retention
 from portal.services import Services
 
 
+def _day(told: str) -> date:
+    try:
+        return date.fromisoformat(told)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{told!r} is no day: write it as 2026-03-05") from None
+
+
 def add_message_commands(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", build: Callable[[], Services]
 ) -> None:
@@ -29,7 +36,7 @@ def add_message_commands(
         return services
 
     reconcile = commands.add_parser("reconcile", help="compare a day's texts with Twilio's own list")
-    reconcile.add_argument("--day", type=date.fromisoformat, help="UTC, such as 2026-03-05; without it, yesterday")
+    reconcile.add_argument("--day", type=_day, help="UTC, such as 2026-03-05; without it, yesterday")
     reconcile.set_defaults(run=lambda options: reconcile_day(ready(), options.day))
 
     bounce = commands.add_parser("bounce", help="take one mail that came back, from a mail server's pipe")

@@ -1,7 +1,7 @@
 """``portal reconcile``: compare a day with the provider's list by hand."""
 
 import sys
-from datetime import date
+from datetime import date, timedelta
 
 from messaging.provider_days import yesterday
 from portal.nightly import compare_day
@@ -9,8 +9,12 @@ from portal.services import Services
 
 
 def reconcile_day(services: Services, on: date | None) -> int:
-    """Compare a day (UTC; yesterday without one), say what was found, and return 0, or 1 when it could not be done."""
-    day = on or yesterday(services.clock)
+    """Compare a day (UTC; yesterday without one), say what was found; return 0, or 1 when it could not be done."""
+    last = yesterday(services.clock)
+    day = on or last
+    if day > last + timedelta(days=1):
+        print(f"{day} has not come yet.", file=sys.stderr)
+        return 1
     compared = compare_day(services, day)
     if compared is None:
         print("Twilio could not be asked, or not to the end. Nothing was lost; try again later.", file=sys.stderr)

@@ -48,6 +48,28 @@
     }
   };
 
+  const typed = (field) =>
+    field.options
+      ? [...field.options].some((option) => option.selected !== option.defaultSelected)
+      : field.type !== "hidden" && field.value !== field.defaultValue;
+
+  // What somebody has opened, or begun to type, stays under their fingers when the part around it comes anew. Returns
+  // what gives the typed words back after the swap.
+  const keep = (old, fresh) => {
+    for (const open of old.querySelectorAll("details[id][open]")) {
+      const twin = fresh.querySelector(`#${CSS.escape(open.id)}`);
+      if (twin) twin.open = true;
+    }
+    const words = [...old.querySelectorAll("input[id], textarea[id], select[id]")].filter(typed);
+    const kept = words.map((field) => [field.id, field.value]);
+    return () => {
+      for (const [id, value] of kept) {
+        const field = document.getElementById(id);
+        if (field && field.value !== value) field.value = value;
+      }
+    };
+  };
+
   const show = async (text) => {
     const box = document.createElement("template");
     box.innerHTML = text;
@@ -55,7 +77,9 @@
       const old = fresh.id && document.getElementById(fresh.id);
       if (!old) continue;
       const stays = old.scrollHeight - old.scrollTop - old.clientHeight < 80;
+      const giveBack = keep(old, fresh);
       await htmx.swap({ text: fresh.outerHTML, sourceElement: main, target: old, swap: "outerMorph" });
+      giveBack();
       const now = document.getElementById(fresh.id);
       if (now && stays && now.dataset.stick !== undefined) now.scrollTop = now.scrollHeight;
     }

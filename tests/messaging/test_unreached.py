@@ -210,3 +210,26 @@ def test_what_a_person_settled_is_not_settled_again(database: Database, ids: Ids
         resolve_task(session, lost, resolved_by="staff", resolution="called", now=LATER)
         assert not they_know(session, the_delivery(database), "x", LATER)
         assert send_again(session, lost, now=LATER, ids=ids, pepper=PEPPER) == []
+
+
+def test_an_answer_to_somebody_who_opted_out_meanwhile_is_no_task(database: Database, ids: Ids) -> None:
+    with database.writing() as session:
+        row_id = queue(
+            session,
+            kind=Kind.REPLY,
+            channel=Channel.SMS,
+            subject="i",
+            occasion="answer",
+            delivery_id=None,
+            to_address=PHONE,
+            locale="en",
+            context={"text": "Hello"},
+            now=EVE,
+            ids=ids,
+        )
+        assert row_id is not None
+        row = session.get_one(Notification, row_id)
+        advance(session, row_id, _S.SUPPRESSED, reason="this person has opted out", final_at=EVE)
+        session.refresh(row)
+        after_failure(session, row, now=EVE, ids=ids, pepper=PEPPER)
+        assert session.scalars(select(Task)).all() == []

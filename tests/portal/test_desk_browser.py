@@ -8,7 +8,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import func, select
 
 from messaging.canned_answers import keep
+from messaging.cases import TaskKind
 from messaging.chat_lines import ChatMessage, Conversation
+from messaging.conversations import Origin, Voice, say
 from portal.accounts import Role
 from portal.services import Services
 from tests.browser import open_browser
@@ -16,6 +18,8 @@ from tests.not_run import leave_out
 from tests.portal.driver_phone import at_free_port, serving
 from tests.portal.staff_browser import StaffBrowser
 from tests.portal.staff_day import StaffDay, build_day
+from tests.portal.test_staff_ratings import inbound
+from tracking.facts import chat_changed, publish
 from tracking.ids import new_id
 
 pytestmark = pytest.mark.browser
@@ -195,3 +199,46 @@ def test_on_a_phone_what_has_no_room_in_the_bar_is_under_more(
         page.locator(".more__menu").get_by_role("link", name="Ratings").click()
         page.wait_for_url("**/staff/ratings")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_is_open_and_half_typed_stays_when_the_thread_comes_anew(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    def hear(body: str, origin: Origin) -> None:
+        with services.database.writing() as session:
+            told = {"actor_id": "", "body": body, "now": services.clock.now()}
+            say(session, delivery_id=day.chatty, voice=Voice.RECIPIENT, origin=origin, **told)
+
+    hear("For the other parcel", Origin.SMS)
+    page = desk(browser, app, services, url, "Mara Lind").new_page()
+    wrong = complaints(page)
+    with page.context:
+        page.goto(f"{url}/staff/conversations/{day.chatty}")
+        move = page.locator("details.move").first
+        move.locator("summary").click()
+        page.locator("details[id^=notice-]").first.locator("summary").click()
+        move.locator("input[name=to]").focus()
+        field = move.locator("input[name=to]")
+        field.fill("JS-4")
+
+        hear("One more thing", Origin.PAGE)
+        publish(services.redis, [chat_changed(day.chatty)])
+        expect(page.locator("#thread")).to_contain_text("One more thing")
+
+        expect(move).to_have_attribute("open", "")
+        expect(field).to_have_value("JS-4")
+        expect(field).to_be_focused()
+        expect(page.locator("details[id^=notice-][open]")).to_have_count(1)
+    assert wrong == []
+
+
+def test_no_task_is_wider_than_a_phone(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    inbound(services, "please stop at the gate", TaskKind.OPT_OUT_REVIEW)
+    page = desk(browser, app, services, url, "Mara Lind").new_page()
+    with page.context:
+        page.set_viewport_size({"width": 360, "height": 800})
+        page.goto(f"{url}/staff/tasks")
+        expect(page.get_by_role("button", name="They did not mean it")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -4,17 +4,21 @@ import io
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from messaging.channels.base import Outgoing
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus
 from messaging.outbox import queue
+from messaging.provider_days import ProviderDay, yesterday
 from messaging.return_addresses import Purpose
 from portal.bounce_command import TRY_AGAIN, take_bounce, take_piped_bounce
+from portal.cli import main
 from portal.migrating import migrate
 from portal.reconcile_command import reconcile_day
 from portal.retain_command import report_retention
@@ -130,6 +134,29 @@ def test_a_provider_that_is_away_is_said_and_nothing_is_lost(
 ) -> None:
     assert reconcile_day(services, None) == 1
     assert "Nothing was lost" in capsys.readouterr().err
+
+
+def test_a_day_that_has_not_come_is_not_compared(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reconcile_day(services, yesterday(services.clock) + timedelta(days=2)) == 1
+    assert "has not come yet" in capsys.readouterr().err
+    with services.database.reading() as session:
+        assert session.scalars(select(ProviderDay)).all() == []
+
+
+@pytest.mark.parametrize("told", ["tomorrow", "2026-13-45", ""])
+def test_what_is_no_day_is_said_in_plain_words(told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["reconcile", "--day", told])
+    assert f"{told!r} is no day: write it as 2026-03-05" in capsys.readouterr().err
+
+
+def test_a_database_that_is_away_is_said_in_a_sentence(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {**environ, "PORTAL_DATABASE_URL": "postgresql://127.0.0.1:9/none"}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["retain"]) == 1
+    assert "The database does not answer:" in capsys.readouterr().err
 
 
 def test_what_is_past_its_time_is_only_said_until_yes(services: Services, capsys: pytest.CaptureFixture[str]) -> None:
