@@ -5,11 +5,9 @@ import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-if TYPE_CHECKING:
-    from bench.webhooks import Request
+from bench.webhook_requests import Request
 
 LETTERS = "abc XYZ 019 &=+%;# éñß 配達 🚚 \x00\x07\u202e\ud7ff\n\r\t'\"<>\\"
 TYPES = (
@@ -36,24 +34,24 @@ def words(rng: random.Random, most: int = 60) -> str:
     return "".join(rng.choices(LETTERS, k=rng.randint(0, most)))
 
 
-def _flip(request: "Request", rng: random.Random) -> "Request":
+def _flip(request: Request, rng: random.Random) -> Request:
     body = bytearray(request.body or b"x")
     for _ in range(rng.randint(1, 4)):
         body[rng.randrange(len(body))] ^= 1 << rng.randrange(8)
     return replace(request, body=bytes(body))
 
 
-def _cut(request: "Request", rng: random.Random) -> "Request":
+def _cut(request: Request, rng: random.Random) -> Request:
     return replace(request, body=request.body[: rng.randrange(len(request.body) + 1)])
 
 
-def _insert(request: "Request", rng: random.Random) -> "Request":
+def _insert(request: Request, rng: random.Random) -> Request:
     at = rng.randrange(len(request.body) + 1)
     added = rng.choice((rng.randbytes(rng.randint(1, 30)), rng.choice(STRANGE).encode()))
     return replace(request, body=request.body[:at] + added + request.body[at:])
 
 
-def _field(request: "Request", rng: random.Random) -> "Request":
+def _field(request: Request, rng: random.Random) -> Request:
     """One field has another value, comes twice, or has gone."""
     pairs = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
     name = rng.choice(FIELDS)
@@ -62,29 +60,29 @@ def _field(request: "Request", rng: random.Random) -> "Request":
     return replace(request, body=urlencode([*rest, *((name, value) for value in values)]).encode())
 
 
-def _swell(request: "Request", rng: random.Random) -> "Request":
+def _swell(request: Request, rng: random.Random) -> Request:
     many = rng.choice(
         (b"&x=1" * rng.choice((100, 1_001, 5_000)), b"&Big=" + b"y" * rng.choice((1_000, 64_000, 70_000)))
     )
     return replace(request, body=request.body + many)
 
 
-def _query(request: "Request", rng: random.Random) -> "Request":
+def _query(request: Request, rng: random.Random) -> Request:
     added = rng.choice((words(rng, 20), "bodySHA256=" + "0" * 64, "m=", "m=" + "f" * 400, rng.choice(STRANGE)))
     return replace(request, query=rng.choice((added, f"{request.query}&{added}")))
 
 
-def _path(request: "Request", rng: random.Random) -> "Request":
+def _path(request: Request, rng: random.Random) -> Request:
     return replace(request, path=request.path + rng.choice(("/", "//", "/..", "\x00", "%2f", words(rng, 10), "\udc80")))
 
 
-def _header(request: "Request", rng: random.Random) -> "Request":
+def _header(request: Request, rng: random.Random) -> Request:
     name = rng.choice(("X-Twilio-Signature", "X-Twilio-Webhooks-Signature-Settings", "Transfer-Encoding", "Host"))
     value = rng.choice(("", words(rng, 40), "é" * 9, "=" * 28, "chunked", "key=x,algorithm=HMAC_SHA256", "x" * 9_000))
     return replace(request, headers={**request.headers, name: value})
 
 
-BREAKS: tuple[Callable[["Request", random.Random], "Request"], ...] = (
+BREAKS: tuple[Callable[[Request, random.Random], Request], ...] = (
     _flip,
     _flip,
     _cut,
@@ -104,18 +102,18 @@ BREAKS: tuple[Callable[["Request", random.Random], "Request"], ...] = (
 )
 
 
-def broken(request: "Request", rng: random.Random) -> "Request":
+def broken(request: Request, rng: random.Random) -> Request:
     """Return a request with one more thing wrong."""
     return rng.choice(BREAKS)(request, rng)
 
 
-def _flipped_signature(request: "Request", rng: random.Random) -> "Request":
+def _flipped_signature(request: Request, rng: random.Random) -> Request:
     raw = bytearray(base64.b64decode(request.signed().headers["X-Twilio-Signature"]))
     raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
     return replace(request, headers={"X-Twilio-Signature": base64.b64encode(bytes(raw)).decode()})
 
 
-def _changed(request: "Request", rng: random.Random) -> "Request":
+def _changed(request: Request, rng: random.Random) -> Request:
     """The signature is true, one field is not what was signed."""
     fields = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     name = rng.choice(sorted(fields))
@@ -123,7 +121,7 @@ def _changed(request: "Request", rng: random.Random) -> "Request":
     return replace(request.signed(), body=urlencode(fields).encode())
 
 
-def _recut(request: "Request", rng: random.Random) -> "Request":
+def _recut(request: Request, rng: random.Random) -> Request:
     """Two fields become one under the same signature: boundaries are not in it (reference/messaging.md 1.3)."""
     fields = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     names = sorted(fields)
@@ -134,7 +132,7 @@ def _recut(request: "Request", rng: random.Random) -> "Request":
     return replace(request.signed(), body=urlencode(recut).encode())
 
 
-def _as_json(request: "Request", _rng: random.Random) -> "Request":
+def _as_json(request: Request, _rng: random.Random) -> Request:
     """A JSON body whose form is empty: a validator that is given the form finds the signature true."""
     body = b'{"MessageStatus":"failed"}'
     query = f"bodySHA256={hashlib.sha256(body).hexdigest()}"
@@ -142,13 +140,13 @@ def _as_json(request: "Request", _rng: random.Random) -> "Request":
     return replace(empty, body=body, content_type="application/json")
 
 
-def _doubled(request: "Request", _rng: random.Random) -> "Request":
+def _doubled(request: Request, _rng: random.Random) -> Request:
     """A field that comes twice with the same value signs as if it came once."""
     to = dict(parse_qsl(request.body.decode()))["To"]
     return replace(request.signed(), body=request.body + b"&" + urlencode({"To": to}).encode())
 
 
-def _other_url(request: "Request", rng: random.Random) -> "Request":
+def _other_url(request: Request, rng: random.Random) -> Request:
     others = (
         "http://track.example.com",
         "https://evil.example.com",
@@ -158,18 +156,18 @@ def _other_url(request: "Request", rng: random.Random) -> "Request":
     return request.signed(url=request.url.replace("https://track.example.com", rng.choice(others)))
 
 
-def _other_query(request: "Request", _rng: random.Random) -> "Request":
+def _other_query(request: Request, _rng: random.Random) -> Request:
     return replace(request.signed(), query=f"{request.query}&m={'e' * 32}")
 
 
-def _sha256(request: "Request", _rng: random.Random) -> "Request":
+def _sha256(request: Request, _rng: random.Random) -> Request:
     """The request chooses another algorithm and signs with nothing."""
     settings = {"X-Twilio-Webhooks-Signature-Settings": "key=none,algorithm=HMAC_SHA256"}
     digest = base64.b64encode(hashlib.sha256(request.body).digest()).decode()
     return replace(request, headers={**settings, "X-Twilio-Signature": digest})
 
 
-FORGERIES: tuple[tuple[str, Callable[["Request", random.Random], "Request"]], ...] = (
+FORGERIES: tuple[tuple[str, Callable[[Request, random.Random], Request]], ...] = (
     ("no signature", lambda request, _rng: request),
     ("empty signature", lambda request, _rng: replace(request, headers={"X-Twilio-Signature": ""})),
     ("bit flipped in signature", _flipped_signature),

@@ -15,18 +15,17 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import structlog
 from flask import Flask
 from sqlalchemy import event, func, select
-from twilio.request_validator import RequestValidator
 
 from bench import webhook_tricks as tricks
+from bench.webhook_requests import ACCOUNT, CURRENT, OLD, PUBLIC_URL, Request
 from messaging.inbound import InboundMessage
 from messaging.receipts import Receipt
 from portal.app import create_app
@@ -37,10 +36,6 @@ from sandbox.world import start_valkey
 from tracking.storage import Base
 
 ROOT = Path(__file__).parent.parent
-PUBLIC_URL = "https://track.example.com"
-OLD, CURRENT = "twilio-token-old", "twilio-token-current"
-ACCOUNT = "AC" + "0" * 32
-FORM = "application/x-www-form-urlencoded"
 # What Twilio posts, by the SDK of another language. argv: how many, token, URL.
 NODE = """
 const twilio = require('twilio'); const crypto = require('crypto');
@@ -60,36 +55,6 @@ for (let i = 0; i < Number(count); i++) {
 }
 process.stdout.write(JSON.stringify(out));
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it comes over the wire; ``length`` is what it says of its body."""
-
-    path: str
-    query: str
-    body: bytes
-    method: str = "POST"
-    content_type: str | None = FORM
-    headers: dict[str, str] = field(default_factory=dict)
-    length: str | None = None
-
-    @property
-    def url(self) -> str:
-        """The address Twilio would have signed."""
-        return f"{PUBLIC_URL}{self.path}{'?' if self.query else ''}{self.query}"
-
-    def signed(self, token: str = CURRENT, url: str | None = None) -> "Request":
-        """Return this request signed over what its body says."""
-        said: dict[str, list[str]] = {}
-        for name, value in parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True):
-            said.setdefault(name, []).append(value)
-        fields = {name: values if len(values) > 1 else values[0] for name, values in said.items()}
-        try:
-            signature = RequestValidator(token).compute_signature(url or self.url, fields)
-        except (ValueError, TypeError):
-            signature = "unsignable"
-        return replace(self, headers={**self.headers, "X-Twilio-Signature": signature})
 
 
 class Gate:

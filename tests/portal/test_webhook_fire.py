@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from bench.webhook_requests import Request
 from bench.webhook_tricks import FORGERIES, TYPES
-from bench.webhooks import ROOT, Gate, Request, forge, fuzz, gate, signed_by_node
+from bench.webhooks import ROOT, Gate, forge, fuzz, gate, signed_by_node
 from tests.not_run import leave_out
 
 REQUESTS = int(os.environ.get("WEBHOOK_REQUESTS", "600"))
