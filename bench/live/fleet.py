@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -163,9 +164,9 @@ class Fleet:
             )
             page.events += 1
             if name == "place" and data != "null":
-                page.place_at = json.loads(data)["at"]
+                heard_at, page.place_at = page.place_at, json.loads(data)["at"]
                 posted = page.truck.posted.get(page.place_at)
-                if posted is not None and page.place_at == page.truck.newest_at:
+                if posted is not None and heard_at and heard_at < page.place_at == page.truck.newest_at:
                     self.lags_s.append(monotonic_s() - posted)
             elif not name and event:
                 html = event.removeprefix("data: ").replace("\ndata: ", "\n")
@@ -192,6 +193,15 @@ def _words(html: str) -> str:
     """Return the promise and the reasons of a status fragment: all that does not merely get older."""
     found = re.search(r'<div id="promise".*?</div>(.*?</ul>)?', html, re.DOTALL)
     return " ".join(found[0].split()) if found else ""
+
+
+def spent_s(pids: list[int]) -> float:
+    """Return the processor seconds of these processes and of all they have started that has ended since (proc(5))."""
+    ticks = 0
+    for pid in pids:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, after_name[11:15]))  # utime, stime, cutime, cstime
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _family(pid: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 from typing import Any, Self
 
 from sqlalchemy import update
@@ -25,6 +27,7 @@ from tracking.storage import Database
 
 HERE = Path(__file__).resolve().parent
 SERVER_CORE, CLIENT_CORE = 0, 1
+PATIENCE_S = 120.0
 ONE_AND_ALL = 20  # viewers of one delivery in the fan-out
 
 
@@ -47,6 +50,12 @@ def compiled(name: str, folder: Path) -> Path:
     target = folder / name
     subprocess.run([gcc, "-O2", "-o", str(target), str(HERE / f"{name}.c")], check=True)
     return target
+
+
+def allow_many_files() -> None:
+    """Let this process and what it starts hold as many connections as the machine allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def cpu_s(pids: list[int]) -> float:
@@ -89,15 +98,23 @@ class Viewers:
         self._process.communicate()
 
     def ask(self, word: str) -> dict[str, Any]:
-        """Say one word and return the answer."""
+        """Say one word and return the answer; raises ``TimeoutError`` when a stream hangs, so that none comes."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(word + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        giving_up = Timer(PATIENCE_S, self._process.kill)
+        giving_up.start()
+        try:
+            self._process.stdin.write(word + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        finally:
+            giving_up.cancel()
+        if not line:
+            raise TimeoutError(f"no answer to {word} within {PATIENCE_S:.0f} s")
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def until(self, name: str, value: int, *, patience_s: float = 90.0) -> dict[str, Any]:
+    def until(self, name: str, value: int, *, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """Return the report in which ``name`` has reached ``value``."""
         deadline = time.monotonic() + patience_s
         while True:
