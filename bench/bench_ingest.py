@@ -2,7 +2,9 @@
 
 In turns, ``--rounds`` times: redis-benchmark (Debian's redis-tools) sends ``XADD`` of one fix, 20 a pipeline; then wrk
 posts batches of 20 fixes to ``/ingest/positions`` of real ``portal web --only live`` processes. The same Redis with its
-append-only file on, every fix new, loopback; the consumer does not run. Prints each run, medians and their ratio.
+append-only file on, every fix new, loopback; the consumer does not run. Each run of ours is held against the mean of
+the ``XADD`` before and after it, so that a machine that slows down meanwhile slows both. Prints each run, and one
+verdict by the median ratio.
 """
 
 import argparse
@@ -60,6 +62,16 @@ def anchor(redis_port: int, *, number: int) -> float:
     return float(found[-1])
 
 
+def rested_anchor(redis: Redis, *, number: int) -> float:
+    """Return ``anchor`` of an empty Redis, which is empty again afterwards."""
+    redis.delete(ANCHOR_KEY, STREAM)
+    time.sleep(0.5)
+    found = anchor(redis.connection_pool.connection_kwargs["port"], number=number)
+    redis.delete(ANCHOR_KEY)
+    time.sleep(0.5)
+    return found
+
+
 def post(ports: Sequence[int], tokens: Path, *, first_s: int, size: int, seconds: int) -> Taken:
     """Let one wrk a process post batches for ``seconds`` and return what was taken."""
     clients = [
@@ -108,7 +120,7 @@ def add_tokens(instance: Instance, folder: Path, clients: int) -> Path:
 
 
 def measure(options: argparse.Namespace, folder: Path) -> list[tuple[float, Taken]]:
-    """Return one pair of anchor and product a round."""
+    """Return one pair of anchor and product a round; the anchor is the mean of the one before and the one after."""
     pairs = []
     with Instance(folder / "instance", day=DAY) as instance:
         instance.stop("worker")
@@ -122,14 +134,12 @@ def measure(options: argparse.Namespace, folder: Path) -> list[tuple[float, Take
         redis = Redis.from_url(instance.environ["PORTAL_REDIS_URL"])
         first_s = int(DAY.timestamp()) - 20 * 3600
         post(ports, tokens, first_s=first_s, size=options.size, seconds=1)  # tokens are read once, code is warm
+        before = rested_anchor(redis, number=options.anchor)
         for turn in range(options.rounds):
-            redis.delete(ANCHOR_KEY, STREAM)
-            time.sleep(0.5)
-            physical = anchor(redis.connection_pool.connection_kwargs["port"], number=options.anchor)
-            redis.delete(ANCHOR_KEY)
-            time.sleep(0.5)
             first_s += SECONDS_A_ROUND
             taken = post(ports, tokens, first_s=first_s, size=options.size, seconds=options.seconds)
+            after = rested_anchor(redis, number=options.anchor)
+            physical, before = (before + after) / 2, after
             print(
                 f"round {turn + 1}: redis-benchmark XADD -P {PIPELINE} {physical:,.0f}/s; "
                 f"ingest {taken.fixes_per_s:,.0f} fixes/s ({taken.fixes_per_s / physical:.2f}x), "
@@ -155,12 +165,14 @@ def main() -> int:
         pairs = measure(options, Path(folder))
     ratio = statistics.median(taken.fixes_per_s / physical for physical, taken in pairs)
     bad = sum(taken.bad for _, taken in pairs)
+    is_met = ratio >= options.goal and not bad
     print(
         f"median of {len(pairs)}: redis-benchmark {statistics.median(physical for physical, _ in pairs):,.0f} XADD/s, "
         f"ingest {statistics.median(taken.fixes_per_s for _, taken in pairs):,.0f} fixes/s in batches of "
-        f"{options.size} by {options.processes} processes: {ratio:.2f}x (goal {options.goal}x), not 200: {bad}"
+        f"{options.size} by {options.processes} processes: {ratio:.2f}x, not 200: {bad}"
     )
-    return 0 if ratio >= options.goal and not bad else 1
+    print(f"goal {options.goal}x: {'met' if is_met else 'missed'}")
+    return 0 if is_met else 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 Real processes on this machine: three trucks send a position every half second, and every recipient, each driver and
 staff have their page open. Then the consumer, Redis (killed, and emptied) and the web process are struck, one after
-another. "Right" means: the page shows a position that was taken, and a chat line that was written, after the blow.
+another; consumer and Redis are stopped for longer than the consumer's lease and go on; PostgreSQL is killed where it is
+the record; and every clock is set an hour back. "Right" means: the page shows a position that was taken, and a chat
+line that was written, after the blow, and the line once.
 At the end links are revoked, and the time to their streams' last byte is taken. Prints the seconds of each page's kind.
 """
 
@@ -12,17 +14,19 @@ import random
 import statistics
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime
+from contextlib import ExitStack, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 
 from bench.page_followers import BrowserPage, Follower, browser_page, csrf, driver_page, staff_pages
 from bench.small_day_load import load_rounds
+from sandbox.clock_steps import ClockSteps
 from sandbox.havoc import Havoc
-from sandbox.instance import STAFF_EMAIL, Instance
+from sandbox.instance import STAFF_EMAIL, Instance, ended_in_order
 from sandbox.machine import monotonic_s
+from sandbox.postgres import Cluster, find_initdb
 from sandbox.small_day import START, Round, make_rounds
 from tracking.links import LinkSigner
 from tracking.storage import Database
@@ -30,6 +34,8 @@ from tracking.storage import Database
 FIX_EVERY_S = 0.5
 GOAL_S, REVOKED_GOAL_S = 10.0, 5.0
 PATIENCE_S = 120.0
+ASLEEP_S = 6.0  # the consumer's lease is 4 s
+HOUR = timedelta(hours=1)
 
 
 class Trucks:
@@ -112,8 +118,11 @@ class Scene:
                 return page.shown[-1:] != before[id(page)]
             if page.name == "fleet":
                 return all(page.place_at.get(one.route_id, struck_at) > struck_at for one in self.rounds)
-            has_place = page.place_at.get("", struck_at) > struck_at
-            return has_place and any(marker in fragment for fragment in page.shown)
+            has_place = struck_at < page.place_at.get("", struck_at) < self.instance.now() + HOUR / 2
+            shown = [fragment.count(marker) for fragment in page.shown]
+            if max(shown, default=0) > 1:
+                raise RuntimeError(f"a line is doubled after {blow}")
+            return has_place and 1 in shown
 
         found = {}
         for kind, pages in self.pages.items():
@@ -123,6 +132,13 @@ class Scene:
             found["Chromium"] = await seen - struck_s
         await asyncio.gather(striking, writing)
         return found
+
+    def set_back(self, steps: ClockSteps) -> None:
+        """Set day time and the machine's an hour back, as one does with a clock that was wrong."""
+        steps.set_to(steps.step_s - HOUR.total_seconds())
+        self.instance.set_day(self.instance.now() - HOUR, self.instance.rate)
+        for page in (page for pages in self.pages.values() for page in pages):
+            page.place_at.clear()
 
     async def _write_everywhere(self, marker: str) -> None:
         """Write a chat line as each recipient, as often as it takes."""
@@ -157,8 +173,17 @@ class Scene:
         return page.last_byte_s - asked_s, page.is_over
 
 
-async def play(instance: Instance, *, routes: int, stops: int, repeat: int, revoked: int) -> dict[str, float]:
-    """Return the worst seconds of each blow, printed as they come."""
+async def play(
+    instance: Instance,
+    *,
+    routes: int,
+    stops: int,
+    repeat: int,
+    revoked: int,
+    cluster: Cluster | None = None,
+    steps: ClockSteps | None = None,
+) -> dict[str, float]:
+    """Return the worst seconds of each blow, printed as they come. ``steps`` is the clock of the processes, if any."""
     rounds = make_rounds(routes=routes, stops=stops)
     database = Database(instance.environ["PORTAL_DATABASE_URL"])
     load_rounds(database, LinkSigner([instance.environ["PORTAL_SECRET_KEYS"]]), rounds, instance.now())
@@ -166,22 +191,32 @@ async def play(instance: Instance, *, routes: int, stops: int, repeat: int, revo
     async with browser_page(f"{instance.url}/t/{rounds[0].parcels[-1].token}") as in_browser:
         if in_browser is None:
             print("no Chromium on this machine: its page is left out")
-        return await _strike_all(Scene(instance, rounds, in_browser), repeat=repeat, revoked=revoked)
+        scene, havoc = Scene(instance, rounds, in_browser), Havoc(instance, random.Random(1), cluster)
+        return await _strike_all(scene, havoc, steps, repeat=repeat, revoked=revoked, has_server=cluster is not None)
 
 
-async def _strike_all(scene: Scene, *, repeat: int, revoked: int) -> dict[str, float]:
-    havoc = Havoc(scene.instance, random.Random(1))
+async def _strike_all(
+    scene: Scene, havoc: Havoc, steps: ClockSteps | None, *, repeat: int, revoked: int, has_server: bool
+) -> dict[str, float]:
     blows: dict[str, Callable[[], object]] = {
         "consumer killed": lambda: havoc.kill_part("consumer"),
         "Redis killed": havoc.kill_valkey,
         "Redis emptied": havoc.flush,
         "web killed": havoc.kill_web,
+        "consumer asleep": lambda: havoc.sleep_part("consumer", ASLEEP_S),
+        "Redis asleep": lambda: havoc.sleep_valkey(ASLEEP_S),
+        **({"database killed": havoc.kill_database} if has_server else {}),
+        **({"clock set back": lambda: None} if steps else {}),
     }
     worst: dict[str, float] = {}
     try:
         await scene.open()
         for blow, strike in blows.items():
-            times = [await scene.measure(blow, strike) for _ in range(repeat)]
+            times = []
+            for _ in range(1 if blow == "clock set back" else repeat):
+                if steps is not None and blow == "clock set back":
+                    scene.set_back(steps)
+                times.append(await scene.measure(blow, strike))
             told = ", ".join(f"{kind} {max(one[kind] for one in times):.1f} s" for kind in times[0])
             print(f"{blow}: every page right again after at most: {told}", flush=True)
             worst[blow] = max(max(one.values()) for one in times)
@@ -204,14 +239,24 @@ def main() -> int:
     parser.add_argument("--stops", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=3, help="how often each blow falls")
     parser.add_argument("--revoked", type=int, default=6, help="how many links are revoked")
+    parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     options = parser.parse_args()
     given = {"routes": options.routes, "stops": options.stops, "repeat": options.repeat, "revoked": options.revoked}
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-recovery-") as folder,
-        Instance(Path(folder), day=START) as instance,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(ended_in_order())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-recovery-")))
+        steps, cluster = ClockSteps(folder / "clock"), None
+        settings = steps.environment()
+        if options.database == "postgres":
+            initdb = find_initdb()
+            if initdb is None:
+                print("PostgreSQL is not installed here (no initdb was found)")
+                return 2
+            cluster = stack.enter_context(Cluster(initdb, durable=True))
+            settings["PORTAL_DATABASE_URL"] = cluster.create("recovery")
+        instance = stack.enter_context(Instance(folder / "instance", day=START, settings=settings))
         instance.set_day(START, 1.0)
-        worst = asyncio.run(play(instance, **given))
+        worst = asyncio.run(play(instance, **given, cluster=cluster, steps=steps))
     late = [blow for blow, seconds in worst.items() if seconds > (REVOKED_GOAL_S if blow == "revoked" else GOAL_S)]
     print(f"goals: {GOAL_S:.0f} s after a kill, {REVOKED_GOAL_S:.0f} s after a revocation; missed: {late or 'none'}")
     return 1 if late else 0

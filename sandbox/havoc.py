@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -138,6 +139,16 @@ class Havoc:
         self._paused[pid] = (now, now + self._rng.uniform(*PAUSES_S))
         return _signal(pid, signal.SIGSTOP)
 
+    def sleep_part(self, part: str, seconds: float) -> bool:
+        """Stop one part of the worker for so long, and let it go on."""
+        pid = self.parts().get(part)
+        return pid is not None and _sleep(pid, seconds)
+
+    def sleep_valkey(self, seconds: float) -> bool:
+        """Stop Valkey for so long, and let it go on: nobody's connection ends."""
+        info: Any = Redis.from_url(self._instance.environ["PORTAL_REDIS_URL"]).info("server")
+        return _sleep(int(info["process_id"]), seconds)
+
     def step_clock(self) -> bool:
         """Set the clock an hour forward, or back again."""
         assert self._steps is not None
@@ -226,6 +237,13 @@ class Havoc:
             else:
                 return
         raise TimeoutError("Valkey did not come back")
+
+
+def _sleep(pid: int, seconds: float) -> bool:
+    if not _signal(pid, signal.SIGSTOP):
+        return False
+    time.sleep(seconds)
+    return _signal(pid, signal.SIGCONT)
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:
