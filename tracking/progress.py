@@ -146,7 +146,8 @@ class RouteProgress:
     def heed_clock(self, now: datetime) -> bool:
         """Begin anew with the next fix when our own clock was set back by minutes or more; True when it was.
 
-        Until that time comes again every fix would be late, and the truck would stand still on every page.
+        Until that time comes again every fix would be late: it would show on pages, but estimates would count from the
+        fix ahead, too late by as much, and arrivals would be found late or not at all.
         """
         last = self._state.gate.last
         if last is None or (last.at - now).total_seconds() <= SET_BACK_S:
