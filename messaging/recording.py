@@ -46,7 +46,7 @@ _HANDED = (
         reason="",
     )
 )
-LEAST_BUSY_WAIT_S = 3.0  # after a 429: what was taken in spite of it is listed by then (our choice)
+LEAST_BUSY_WAIT_S = 10.0  # after a 429: what was taken in spite of it is listed by then (our choice)
 FIRST_LOOK_S = 2.0  # how long after an unknown outcome the provider is first asked
 
 

@@ -32,7 +32,8 @@ _S = NotificationStatus
 
 MOST_AT_ONCE = 10
 MOST_A_RUN = 200
-LOOK_AGAIN_S = 15.0  # when the provider could not be asked
+LOOK_AGAIN_S = 5.0  # when the provider could not be asked
+MOST_VAIN_LOOKS = 3  # in a row; the others of a run then wait too, not one timeout each (our choice)
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class Settler:
         self._database, self._provider, self._channel = database, provider, channel
         self._clock, self._house, self._timing = clock, house, timing
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
-        self._is_silent = False
+        self._vain_looks = 0
 
     async def run(self) -> Settled:
         """Look at what is ambiguous and due to be looked at, once."""
@@ -82,10 +83,12 @@ class Settler:
     async def _settle(self, row: Notification, settled: Settled) -> None:
         async with self._at_once:
             try:
-                found: Sequence[Handed] | None = None if self._is_silent else await self._look(row)
+                is_silent = self._vain_looks >= MOST_VAIN_LOOKS
+                found: Sequence[Handed] | None = None if is_silent else await self._look(row)
+                self._vain_looks = self._vain_looks if is_silent else 0
             except CannotLook as error:
                 log.warning("provider could not be asked", notification_id=row.id, why=str(error))
-                self._is_silent, found = True, None  # the others of this run wait too, not one timeout each
+                self._vain_looks, found = self._vain_looks + 1, None
         await asyncio.to_thread(self._conclude, row, found, settled)
 
     async def _look(self, row: Notification) -> Sequence[Handed]:

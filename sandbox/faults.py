@@ -22,6 +22,7 @@ class Kind(StrEnum):
     CALLBACK_DISORDER = "callback_disorder"  # the last status first
     CALLBACK_DROP = "callback_drop"
     CALLBACK_EARLY = "callback_early"  # "sent" comes before the answer to create
+    LIST_ERROR = "list_error"  # 500 instead of a list
     LIST_LATE = "list_late"  # accepted, but for a while not in lists
     MAIL_REFUSE = "mail_refuse"  # 550 to RCPT
     MAIL_DEFER = "mail_defer"  # 450 to RCPT

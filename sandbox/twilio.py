@@ -161,6 +161,8 @@ class TwilioStandIn:
         if (refusal := self._stranger(request)) is not None:
             return _refused(refusal)
         asked = request.query
+        if self._faults.strike(Kind.LIST_ERROR, asked.get("To", "")):
+            return _refused(SERVER_ERROR)
         try:
             size = min(max(int(asked.get("PageSize", PAGE_SIZE)), 1), MAX_PAGE_SIZE)
             page = int(asked.get("Page", 0))

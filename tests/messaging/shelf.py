@@ -15,6 +15,8 @@ class Answer(Enum):
     ACCEPTED = auto()
     NOT_NOW = auto()
     TOO_MANY = auto()
+    TOO_MANY_AFTER_TAKING = auto()
+    FAILED_AT_ONCE = auto()
     NEVER = auto()
     OPTED_OUT = auto()
     SILENT_WITHOUT_TAKING = auto()
@@ -23,7 +25,10 @@ class Answer(Enum):
     KILLED_AFTER_TAKING = auto()
 
 
-TAKEN = frozenset({Answer.ACCEPTED, Answer.SILENT_AFTER_TAKING, Answer.KILLED_AFTER_TAKING})
+TAKEN = frozenset(
+    {Answer.ACCEPTED, Answer.FAILED_AT_ONCE, Answer.SILENT_AFTER_TAKING}
+    | {Answer.TOO_MANY_AFTER_TAKING, Answer.KILLED_AFTER_TAKING}
+)
 _REFUSALS = {
     Answer.NOT_NOW: lambda: Refused("503", "not now", permanent=False),
     Answer.TOO_MANY: lambda: Refused("429", "too many", permanent=False, retry_after_s=2.0, is_too_many=True),
@@ -70,11 +75,15 @@ class Shelf:
             raise _REFUSALS[answer]()
         ref = f"{self.name}-{len(self.journal)}"
         if answer in TAKEN:
-            is_answered = answer is Answer.ACCEPTED
+            is_answered = answer in {Answer.ACCEPTED, Answer.FAILED_AT_ONCE}
             self.journal.append(Taken(ref, message.reference, message.to, message.body, is_answered))
             self.taken(self.journal[-1])
         if answer in {Answer.KILLED_BEFORE_TAKING, Answer.KILLED_AFTER_TAKING}:
             raise Killed
+        if answer is Answer.TOO_MANY_AFTER_TAKING:
+            raise _REFUSALS[Answer.TOO_MANY]()
+        if answer is Answer.FAILED_AT_ONCE:
+            return Handed(ref, NotificationStatus.FAILED)
         if answer is not Answer.ACCEPTED:
             raise OutcomeUnknown("silence")
         return Handed(ref, NotificationStatus.ACCEPTED if self.can_find else NotificationStatus.SENT)

@@ -13,15 +13,16 @@ from sqlalchemy.exc import OperationalError
 
 import portal.workshop
 from messaging.cases import Task, TaskKind
-from messaging.channels.base import Outgoing, Refused
+from messaging.channels.base import LATE, Outgoing, Refused
 from messaging.channels.twilio import TwilioSms
 from messaging.consent import ConsentAction, contact_hash, note_consent, pepper_of
 from messaging.house import House
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus
 from messaging.outbox import Lease, claim, resend
-from messaging.preparing import prepare
+from messaging.preparing import Prepared, prepare
 from messaging.reconciler import OUT
+from messaging.recording import MOST_ATTEMPTS, Recorder, Sent
 from messaging.sending import OTHERS
 from messaging.wakeups import REST
 from messaging.wording import Company
@@ -29,6 +30,7 @@ from portal.services import Services
 from portal.workshop import Workshop
 from sandbox.world import World
 from tests.builders import local, make_delivery, make_route, make_stop
+from tests.messaging.shelf import Answer, Shelf
 from tracking.actors import SYSTEM
 from tracking.clocks import SetClock
 from tracking.deliveries import Delivery, DeliveryStatus, advance, mark_plan_dirty
@@ -491,3 +493,60 @@ def test_planning_that_takes_long_lets_others_through_and_goes_on(
     waiting = Queue(REST, connection=redis).jobs
 
     assert [job.func_name for job in waiting] == ["worker.reconcile"]
+
+
+def test_a_text_that_was_taken_and_failed_at_once_is_followed_by_a_mail(
+    delivery: Delivery, world_services: Services, rows: Rows, clock: SetClock
+) -> None:
+    clock.at = local("10:40")
+    with world_services.database.writing() as session:
+        found = session.get_one(Delivery, delivery.id)
+        found.status, found.next_stop_at, found.plan_dirty_at = DeliveryStatus.OUT_FOR_DELIVERY, clock.at, clock.at
+    shelf = Shelf("twilio", can_find=True, answers=[Answer.FAILED_AT_ONCE])
+    with asyncio.Runner() as runner:
+        workshop = Workshop(world_services, runner, providers={Channel.SMS: shelf})
+        workshop.reconcile()
+        workshop.send(Channel.SMS)
+        workshop.close()
+
+    said = {row.channel: row for row in rows() if row.kind is Kind.NEXT_STOP}
+    assert said[Channel.SMS].status is NotificationStatus.FAILED
+    assert said[Channel.EMAIL].instead_of == said[Channel.SMS].id
+
+
+def test_a_text_whose_turn_came_too_late_again_and_again_is_not_given_up(
+    delivery: Delivery, workshop: Workshop, world_services: Services, rows: Rows, clock: SetClock
+) -> None:
+    workshop.reconcile()
+    with world_services.database.writing() as session:
+        row = session.get_one(Notification, the_text(rows).id)
+        row.status, row.attempt, row.lease_owner = NotificationStatus.SENDING, MOST_ATTEMPTS + 1, "slow"
+    late = Refused(LATE, "its turn came too late", permanent=False)
+    with world_services.database.writing() as session:
+        house = House(Company("J", "", "", "http://x"), world_services.links, "pepper", new_id)
+        outgoing = Outgoing(row.id, row.to_address or "", "Hello", 60)
+        recorder = Recorder(house, clock, "twilio", "slow", None)
+        recorder.record(session, [(Prepared(outgoing, row.kind, 1, {}), late)], Sent())
+    assert the_text(rows).status is NotificationStatus.DUE
+
+
+def test_one_list_that_does_not_come_makes_the_others_wait_no_longer(
+    delivery: Delivery, workshop: Workshop, world: World, world_services: Services, rows: Rows, clock: SetClock
+) -> None:
+    with world_services.database.writing() as session:
+        mark_plan_dirty(session, [make_delivery(session, phone="+12025550177").id], EVE)
+    world.fault("error_after", times=2)
+    world.fault("callback_drop")
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    world.fault("list_error", times=1)
+    clock.machine_s += 3
+    workshop.settle()
+    texts = [row for row in rows() if row.kind is Kind.DAY_BEFORE and row.channel is Channel.SMS]
+    assert sorted(row.status is NotificationStatus.AMBIGUOUS for row in texts) == [False, True]
+
+    clock.machine_s += 5
+    workshop.settle()
+
+    texts = [row for row in rows() if row.kind is Kind.DAY_BEFORE and row.channel is Channel.SMS]
+    assert {row.status for row in texts} <= OUT
