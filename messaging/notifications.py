@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CursorResult, ForeignKey, Index, String, Text, update
+from sqlalchemy import CursorResult, ForeignKey, Index, String, Text, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from messaging.kinds import Channel, Kind
@@ -52,6 +52,12 @@ ERASE = "erase"  # in ``context``: what of a message goes later, see ``erasing``
 TERMINAL = frozenset({_S.DELIVERED, _S.UNDELIVERED, _S.FAILED, _S.SUPPRESSED, _S.EXPIRED})
 
 
+def _index_of_known(name: str, *columns: str) -> Index:
+    """Return an index of the rows whose last column is known: what was never posted need not be written into it."""
+    known = text(f"{columns[-1]} IS NOT NULL")
+    return Index(name, *columns, sqlite_where=known, postgresql_where=known)
+
+
 class Notification(Base):
     """One message to one address. ``dedupe_key`` is what makes it impossible to send twice (DESIGN 6).
 
@@ -66,8 +72,8 @@ class Notification(Base):
         Index("ix_notifications_delivery_id", "delivery_id"),
         Index("ix_notifications_due", "channel", "status", "lane", "due_at"),
         Index("ix_notifications_lease_until", "status", "lease_until"),
-        Index("ix_notifications_provider_ref", "provider_ref"),
-        Index("ix_notifications_posting_since", "channel", "posting_since"),
+        _index_of_known("ix_notifications_provider_ref", "provider_ref"),
+        _index_of_known("ix_notifications_posting_since", "channel", "posting_since"),
         Index("ix_notifications_to_address", "to_address", "created_at"),
     )
 

@@ -7,10 +7,24 @@ useful, machine time (``elapsed``, seconds) decides leases and back-off.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Select, bindparam, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from messaging.doubts import DoubtBegan, begin_doubts
 from messaging.inserts import insert_once
@@ -103,23 +117,29 @@ def claim(
         if room <= 0:
             break
         due = _due(channel, now=now, elapsed=elapsed).where(Notification.lane == lane)
-        found = due.order_by(Notification.due_at).limit(room).with_for_update(skip_locked=True)
-        taken.extend(session.scalars(found))
-    if taken:
-        # They are locked since they were read, so their status need not be asked again: SQLite would then walk through
-        # all that is due instead of these.
-        statement = update(Notification).where(Notification.id.in_(taken))
-        session.execute(
-            statement.values(
-                status=_S.SENDING,
-                lease_owner=lease.owner,
-                lease_until=lease.until,
-                attempt=Notification.attempt + 1,
-                posting_since=None,
-                retry_after=None,
-            ).execution_options(synchronize_session=False)
-        )
+        taken.extend(_take(session, due.order_by(Notification.due_at).limit(room), lease))
     return taken
+
+
+def _take(session: Session, due: Select[Any], lease: Lease) -> list[str]:
+    """Find rows and take them in one statement, and return their ids, those due first first.
+
+    They are taken where they lie in the table: looking each up by its id costs as much as finding them did, and to ask
+    for their status again would make SQLite walk through all that is due.
+    """
+    place: ColumnElement[Any]
+    if session.get_bind().dialect.name == "postgresql":
+        place = literal_column("notifications.ctid")
+        found = due.with_only_columns(place).with_for_update(skip_locked=True).correlate(None)
+        here = place == func.any(func.array(found.scalar_subquery()))
+    else:
+        place = literal_column("notifications.rowid")
+        here = place.in_(due.with_only_columns(place).correlate(None))
+    values = {"lease_owner": lease.owner, "lease_until": lease.until, "posting_since": None, "retry_after": None}
+    taken = update(_ROWS).where(here).values(status=_S.SENDING, attempt=_ROWS.c.attempt + 1, **values)
+    # What the engine itself gives for an instant is good enough to sort by, and five hundred need not be read.
+    rows = session.execute(taken.returning(_ROWS.c.id, type_coerce(_ROWS.c.due_at, NullType())))
+    return [found_id for found_id, _ in sorted(rows, key=itemgetter(1))]
 
 
 def has_due(session: Session, channel: Channel, *, now: datetime, elapsed: float) -> bool:

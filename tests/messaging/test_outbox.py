@@ -1,6 +1,7 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from messaging.kinds import Channel, Kind, Lane
@@ -76,3 +77,43 @@ def test_a_back_off_from_before_the_clock_was_set_back_is_over(database: Databas
 
         assert taken(session, 10_000.0) == []
         assert taken(session, 6_400.0) == [queued_id]
+
+
+def due_rows(database: Database, count: int) -> list[str]:
+    """Add texts that fell due a second apart, the last first; return their ids, those due first first."""
+    with database.writing() as session:
+        ids = [queued(session) for _ in range(count)]
+        for number, queued_id in enumerate(ids):
+            due = update(Notification).where(Notification.id == queued_id)
+            session.execute(due.values(due_at=NOW - timedelta(seconds=number)))
+    return ids[::-1]
+
+
+def test_a_claim_takes_what_has_been_due_longest_in_that_order(database: Database) -> None:
+    ids = due_rows(database, 12)
+
+    with database.writing() as session:
+        first, second = taken(session, 10_000.0), taken(session, 10_000.0)
+
+    assert (first, second) == (ids[:10], ids[10:])
+
+
+def test_claims_side_by_side_share_what_is_due(database: Database) -> None:
+    ids = due_rows(database, 60)
+
+    def claim_all(_number: int) -> list[str]:
+        mine: list[str] = []
+        while True:
+            with database.writing() as session:
+                found = taken(session, 10_000.0)
+            if not found:
+                return mine
+            mine += found
+
+    with ThreadPoolExecutor(4) as pool:
+        shares = list(pool.map(claim_all, range(4)))
+
+    assert sorted(one for share in shares for one in share) == sorted(ids)
+    with database.reading() as session:
+        rows = session.scalars(select(Notification)).all()
+    assert {(row.status, row.attempt, row.lease_owner) for row in rows} == {(NotificationStatus.SENDING, 1, "me")}
