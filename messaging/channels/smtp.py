@@ -107,7 +107,7 @@ class SmtpMail:
         if said is None:
             raise Refused(HUNG_UP, "the mail server hung up", permanent=False, is_down=True)
         if not said.is_taken:
-            raise _refusal(said.code)
+            raise _refusal(said)
         return Handed(message_id(message.reference, self.domain), NotificationStatus.SENT)
 
     async def find(self, message: Outgoing, since: datetime) -> Sequence[Handed]:
@@ -193,9 +193,14 @@ class SmtpMail:
         return Talk(transport, pipelines=server.supports_extension("pipelining"))
 
 
-def _refusal(code: int) -> Refused:
-    """Return what an SMTP reply means: 5xx for good, but not 53x (our login) nor 502-504 (our words); 4xx for now."""
-    ours = 502 <= code <= 504 or 530 <= code <= 539
+def _refusal(said: Said) -> Refused:
+    """Return what an SMTP reply means: 5xx for good, 4xx for now.
+
+    A 5xx about our address (a quota, a policy), our login (53x) or our words (502-504) is no mailbox's fault: it must
+    not cost the mails, so they wait.
+    """
+    code = said.code
+    ours = 502 <= code <= 504 or 530 <= code <= 539 or (said.is_about_us and code >= 500)
     permanent = code >= 500 and not ours
     reason = "the mailbox does not take mail" if permanent else "the mail server asked us to wait"
     return Refused(str(code), reason, permanent=permanent, is_down=ours or code == CLOSING)

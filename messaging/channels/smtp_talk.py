@@ -26,9 +26,13 @@ class HungUp(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the server made of one mail: the code that decided, of 250 after the mail or of the first refusal."""
+    """What the server made of one mail: the code that decided, of 250 after the mail or of the first refusal.
+
+    ``is_about_us``: it refused our address before it heard of the receiver's.
+    """
 
     code: int
+    is_about_us: bool = False
 
     @property
     def is_taken(self) -> bool:
@@ -62,7 +66,7 @@ class Talk(asyncio.Protocol):
             self.cut()
             raise HungUp(is_said=False) from None
         if refused is not None:
-            return Said(refused)
+            return refused
         if not may_say():
             self.cut()  # a mail without its last dot is no mail
             return None
@@ -83,8 +87,8 @@ class Talk(asyncio.Protocol):
         self.is_open = False
         self._transport.close()
 
-    async def _ask(self, *lines: str) -> int | None:
-        """Say the envelope; return the code of the first refusal, after the server has forgotten the mail."""
+    async def _ask(self, *lines: str) -> Said | None:
+        """Say the envelope, our address first; return the first refusal, after the server has forgotten the mail."""
         codes: list[int] = []
         if self._pipelines:
             self._transport.write("".join(lines).encode())
@@ -95,7 +99,7 @@ class Talk(asyncio.Protocol):
                 codes.append(await self._reply(is_said=False))
                 if codes[-1] >= 400:
                     break
-        refused = next((code for code in codes if code >= 400), None)
+        refused = next((Said(code, at == 0) for at, code in enumerate(codes) if code >= 400), None)
         if refused is not None:
             await self._forget(has_begun=codes[-1] == GO_ON)
         elif codes[-1] != GO_ON:

@@ -135,6 +135,7 @@ def test_a_connection_is_used_again(pipelines: bool) -> None:
         ({"DOT": "452 full"}, "452", False),
         ({"DOT": "421 closing"}, "421", False),
         ({"MAIL": "530 log in"}, "530", False),
+        ({"MAIL": "550 5.4.5 daily quota exceeded"}, "550", False),
         ({"MAIL": None}, "disconnected", False),
         ({"RCPT": None}, "disconnected", False),
         ({"DATA": None}, "disconnected", False),
