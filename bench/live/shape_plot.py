@@ -1,6 +1,7 @@
 """Draws how the cost of a day grows with its trucks: see ``bench_shape``."""
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Protocol
 
 WIDTH, HEIGHT = 720, 400
@@ -60,7 +61,8 @@ def plot(points: Sequence[Point], words: Sequence[str]) -> str:
             )
             if not row:
                 continue
-            line = [place(*at) for at in row]
+            at_rest = [point.cores(name) * 100 for point in points if not point.trucks]
+            line = [place(*at) for at in ([(0, median(at_rest)), *row] if at_rest else row)]
             dash = "" if is_watched else ' stroke-dasharray="5 4"'
             drawn = " ".join(f"{x},{y}" for x, y in line)
             parts.append(f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')

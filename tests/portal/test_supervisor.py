@@ -1,8 +1,12 @@
+import gc
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 
 import pytest
 
@@ -63,3 +67,26 @@ def test_what_was_killed_starts_again_soon_however_often(stop: threading.Event) 
     thread.join(timeout=10)
 
     assert again_s < 3 * FIRST_WAIT_S + 2.0  # without the rule it would be four waits, doubled each time
+
+
+def _tell_shared(pipe: Connection) -> int:
+    gc.collect()
+    pipe.send(gc.get_freeze_count())
+    pipe.recv()
+    return 0
+
+
+def test_a_forks_collector_leaves_what_it_shares_alone(stop: threading.Event) -> None:
+    ours, theirs = Pipe()
+    before = len(gc.get_objects())
+    supervisor = Supervisor({"part": partial(_tell_shared, theirs)}, SystemClock().elapsed)
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    assert ours.poll(20)
+    shared = ours.recv()
+    stop.set()
+    ours.send(None)
+    thread.join(timeout=20)
+
+    assert shared > before / 2  # the rest was garbage of other tests
+    assert gc.get_freeze_count() == 0
