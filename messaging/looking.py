@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.channels.base import Handed, Outgoing, Provider
-from messaging.notifications import Notification
+from messaging.notifications import Notification, NotificationStatus
 from tracking.storage import Database
 
 LOOK_BACK_S = 3600.0  # an earlier attempt of the same row may be what is found
@@ -39,6 +39,18 @@ def first_unowned(session: Session, found: Sequence[Handed], notification_id: st
     )
     taken = set(session.scalars(owned))
     return next((handed for handed in found if handed.provider_ref not in taken), None)
+
+
+def is_contested(session: Session, row: Notification) -> bool:
+    """Tell whether the same words are on their way to the same address for another row: what is listed may be its."""
+    rival = select(Notification.id).where(
+        Notification.to_address == row.to_address,
+        Notification.id != row.id,
+        Notification.status == NotificationStatus.SENDING,
+        Notification.posting_since.is_not(None),
+        Notification.body == row.body,
+    )
+    return bool(session.scalar(select(rival.exists())))
 
 
 def _first_unowned(database: Database, found: Sequence[Handed], notification_id: str) -> Handed | None:

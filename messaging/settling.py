@@ -20,7 +20,7 @@ from messaging.doubts import DoubtEnded, end_doubt
 from messaging.fallback import after_failure, list_lost
 from messaging.house import House
 from messaging.kinds import RULES, Channel, Promise
-from messaging.looking import first_unowned, look
+from messaging.looking import first_unowned, is_contested, look
 from messaging.notifications import TERMINAL, Notification, NotificationStatus, advance
 from messaging.outbox import LEASE_SLACK_S, may_retry
 from messaging.sending import Timing
@@ -100,6 +100,8 @@ class Settler:
         with self._database.writing() as session:
             is_open = row.id in self._locked(session, row)
             handed = first_unowned(session, found, row.id) if found else None
+            if handed is not None and is_contested(session, row):
+                found, handed = None, None  # looked at again when the other one has its answer
             if handed is not None:
                 settled.found += self._accept(session, row, handed, now)
                 return

@@ -530,6 +530,31 @@ def test_a_text_whose_turn_came_too_late_again_and_again_is_not_given_up(
     assert the_text(rows).status is NotificationStatus.DUE
 
 
+def test_what_is_listed_is_not_taken_for_a_resend_while_the_first_has_no_answer(
+    delivery: Delivery, workshop: Workshop, world: World, world_services: Services, rows: Rows, clock: SetClock
+) -> None:
+    workshop.reconcile()
+    workshop.send(Channel.SMS)
+    first = the_text(rows)
+    with world_services.database.writing() as session:
+        again_id = resend(session, first.id, now=EVE, ids=new_id)
+        again = session.get_one(Notification, again_id)
+        again.status, again.body, again.posting_since = NotificationStatus.AMBIGUOUS, first.body, clock.elapsed()
+        held = session.get_one(Notification, first.id)
+        held.status, held.provider_ref, held.lease_until = NotificationStatus.SENDING, None, clock.elapsed() + 8
+    workshop.settle()
+    assert {row.status for row in rows() if row.id == again_id} == {NotificationStatus.AMBIGUOUS}
+
+    with world_services.database.writing() as session:
+        held = session.get_one(Notification, first.id)
+        held.status, held.provider_ref = NotificationStatus.ACCEPTED, first.provider_ref
+    for _ in range(3):
+        try_again(workshop, clock, after_s=10)
+
+    assert len({row.provider_ref for row in rows() if row.id in {first.id, again_id}}) == 2
+    assert len(world.texts(delivery.phone)) == 2
+
+
 def test_one_list_that_does_not_come_makes_the_others_wait_no_longer(
     delivery: Delivery, workshop: Workshop, world: World, world_services: Services, rows: Rows, clock: SetClock
 ) -> None:
