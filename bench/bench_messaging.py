@@ -1,8 +1,9 @@
 """How fast messages leave, as ratios to anchors of the same minute: ``python -m bench.bench_messaging [PART ...]``.
 
 Parts: ``twilio`` (our client against raw aiohttp, same server), ``smtp`` (our mail against Postfix's ``smtp-source``,
-same ``smtp-sink``), ``rq`` (a batch through RQ against one job a message, and against the same sender without RQ).
-Each round runs anchor and subject one after the other; the median of the rounds counts (reference/performance.md).
+same ``smtp-sink``), ``rq`` (a batch through RQ against one job a message, and against the same sender without RQ),
+``evening`` (processor time of a ``day_before``; no goal). Each round runs anchor and subject one after the other; the
+median of the rounds counts (reference/performance.md). Each goal gets a line with its verdict.
 """
 
 import argparse
@@ -26,11 +27,12 @@ from urllib.parse import urlencode
 from aiohttp import ClientSession, TCPConnector
 from redis import Redis
 
-from bench import messaging_stub
+from bench import messaging_evening, messaging_stub
 from bench.messaging_jobs import BATCH, ONE_BY_ONE, WITHOUT_RQ, Outbox
 from messaging.channels.base import Outgoing
 from messaging.channels.smtp import CONNECTIONS, SmtpMail
 from messaging.channels.twilio import AT_ONCE, TwilioSms
+from messaging.kinds import Channel
 from messaging.return_addresses import ReturnAddresses
 from sandbox.instance import ended_in_order
 from sandbox.world import free_port, is_free, start_valkey
@@ -61,7 +63,8 @@ def compare(name: str, subject: Round, anchor: Round, *, rounds: int, goal: floa
     pairs = [(anchor(), subject()) for _ in range(rounds)]
     ratio = statistics.median(mine / theirs for theirs, mine in pairs)
     rates = "; ".join(f"{mine:,.0f} against {theirs:,.0f}" for theirs, mine in pairs)
-    print(f"{name}: {ratio:.2f}x (goal {goal}x), median of {rounds}: messages a second {rates}", flush=True)
+    verdict = "MET" if ratio >= goal else "MISSED"
+    print(f"{verdict}  {name}: {ratio:.2f}x (goal {goal}x), median of {rounds}: messages a second {rates}", flush=True)
     return ratio >= goal
 
 
@@ -243,7 +246,30 @@ def bench_rq(count: int, rounds: int) -> bool:
     return is_met
 
 
-PARTS = {"twilio": (bench_twilio, 3_000), "smtp": (bench_smtp, 6_000), "rq": (bench_rq, 2_000)}
+def bench_evening(count: int, rounds: int) -> bool:
+    """Print what a ``day_before`` costs the sender; processor time hardly depends on who else works on the machine."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-eve-")))
+        url, port = stack.enter_context(twilio_stub(0.0)), stack.enter_context(smtp_sink())
+        environ = Outbox(folder, stack.enter_context(start_valkey(folder / "valkey")), url).environ
+        took_ms: dict[Channel, list[float]] = {channel: [] for channel in Channel}
+        for number in range(rounds):
+            record = f"sqlite:///{folder / f'eve-{number}.db'}"
+            mine = {**environ, "PORTAL_DATABASE_URL": record, "PORTAL_SMTP_URL": f"smtp://127.0.0.1:{port}"}
+            messaging_evening.plan(mine, count)
+            for channel, costs in took_ms.items():
+                costs.append(messaging_evening.cost_ms(mine, channel))
+        told = ", ".join(f"{channel.value} {statistics.median(costs):.2f} ms" for channel, costs in took_ms.items())
+        print(f"-    a day_before costs the sender, in processor time: {told} (median of {rounds})", flush=True)
+    return True
+
+
+PARTS = {
+    "twilio": (bench_twilio, 3_000),
+    "smtp": (bench_smtp, 6_000),
+    "rq": (bench_rq, 2_000),
+    "evening": (bench_evening, 1_000),
+}
 
 
 def main() -> int:

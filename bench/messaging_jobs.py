@@ -53,7 +53,7 @@ class Outbox:
 
     def __init__(self, folder: Path, redis_url: str, twilio_url: str) -> None:
         self._folder, self._rounds = folder, 0
-        self._environ = {
+        self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")},
             "PORTAL_REDIS_URL": redis_url,
             "PORTAL_SECRET_KEYS": "bench-key-0123456789abcdef0123456789abcdef",
@@ -72,7 +72,7 @@ class Outbox:
     def rate(self, count: int, way: str, redis: Redis) -> float:
         """Return messages a second, from the first that is posted to the last that is recorded."""
         self._rounds += 1
-        environ = {**self._environ, "PORTAL_DATABASE_URL": f"sqlite:///{self._folder / f'{self._rounds}.db'}"}
+        environ = {**self.environ, "PORTAL_DATABASE_URL": f"sqlite:///{self._folder / f'{self._rounds}.db'}"}
         redis.flushall()
         services = build(read_settings(environ))
         Base.metadata.create_all(services.database.engine)
