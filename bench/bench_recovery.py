@@ -191,7 +191,7 @@ async def play(
     database = Database(instance.environ["PORTAL_DATABASE_URL"])
     load_rounds(database, LinkSigner([instance.environ["PORTAL_SECRET_KEYS"]]), rounds, instance.now())
     database.close()
-    async with browser_page(f"{instance.url}/t/{rounds[0].parcels[-1].token}") as in_browser:
+    async with browser_page(f"{instance.url}/t/{rounds[-1].parcels[-1].token}") as in_browser:
         if in_browser is None:
             print("no Chromium on this machine: its page is left out")
         scene, havoc = Scene(instance, rounds, in_browser), Havoc(instance, random.Random(1), cluster)

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
+from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -88,6 +89,7 @@ class Consumer:
         self._token = ids().encode()
         self._hold = redis.register_script(_HOLD)
         self._has_pending = True
+        self._is_record_doubtful = False
         self._ticked_s = float("-inf")
         self._ticked_at: datetime | None = None
 
@@ -99,12 +101,21 @@ class Consumer:
                     self._begin_anew()
                     stop.wait(RETRY_S)
                     continue
+                self._look_for_record()
                 self.step()
             except (RedisError, OperationalError, InterfaceError) as error:
                 log.warning("fix consumer waits", error=type(error).__name__)
+                self._is_record_doubtful |= not isinstance(error, RedisError)
                 self._begin_anew()
                 stop.wait(RETRY_S)
         self._give_lease_back()
+
+    def _look_for_record(self) -> None:
+        """After an error of the database, ask it first: entries read while it is away would count as bad ones."""
+        if self._is_record_doubtful:
+            with self._database.reading() as session:
+                session.execute(select(1))
+            self._is_record_doubtful = False
 
     def step(self, block_ms: int = BLOCK_MS) -> int:
         """Take what waits on the stream, tick when it is time, and return how many entries were taken."""

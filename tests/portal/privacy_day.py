@@ -18,6 +18,7 @@ from portal.ingest import IngestApp
 from portal.services import Services
 from sandbox.privacy_oracle import Finding, Oracle, Standing
 from sandbox.small_day import START, Parcel, Round, TrueFix, drive
+from tests.portal.front_door import PAGES, FrontDoor
 from tests.portal.streams import LiveServer
 from tracking import driver_day, facts
 from tracking.clocks import SetClock
@@ -88,6 +89,7 @@ class PrivacyDay:
         self._share, self._step, self._seed, self._rng = share, step, seed, random.Random(seed + 2)
         self._consumer = Consumer(services.database, services.redis, clock, new_id, wake=lambda: None)
         self._ingest = IngestApp(services)
+        self._front = FrontDoor(services, app)
         self._drivers: dict[str, FlaskClient] = {}
         self._before: dict[str, Standing] = {}
         self._taps: dict[str, Tap] = {}
@@ -122,6 +124,7 @@ class PrivacyDay:
         for opened in self._taps.values():
             await opened.close()
         await self._ingest.shutdown()
+        await self._front.close()
 
     async def _send(self, one: Round, fix: TrueFix) -> None:
         """Tell the portal of a fix, and tap what its driver has left behind."""
@@ -196,7 +199,8 @@ class PrivacyDay:
                 if parcel.reference in self._taps:
                     self._recipient(parcel, one, "stream", self._taps[parcel.reference].drain(), late)
                 if self._rng.random() < self._share:
-                    for where, told in self._fetched(self.app.test_client(), self._addresses(parcel, one)):
+                    fetched = self._fetched(self.app.test_client(), self._addresses(parcel, one))
+                    for where, told in (*fetched, *self._fronted(parcel)):
                         self._recipient(parcel, one, where, told, [now])
         self._before = standings
 
@@ -222,6 +226,12 @@ class PrivacyDay:
             own = headers.replace(path, "")  # an address that was asked for may come back
             found.append((rule, own.encode() + b"\n" + answer.get_data()))
         return found
+
+    def _fronted(self, parcel: Parcel) -> Iterator[tuple[str, bytes]]:
+        """Yield what a server answers without Flask: twice each, since the second comes from what is remembered."""
+        for page in 2 * PAGES:
+            if told := self._front.ask(f"/t/{parcel.token}{page}"):
+                yield f"front {page}", told.replace(parcel.token.encode(), b"")
 
     def _rules(self, prefix: str) -> list[tuple[str, set[str]]]:
         return [

@@ -56,7 +56,15 @@ def test_no_link_gives_anything_away(services: Services, app: Flask, clock: SetC
     )
     assert tally.findings == []
     assert tally.places > 20, "the oracle has hardly seen a place"
-    for rule in ("/t/<token>", "/t/<token>/place", "stream", "driver stream", "driver /d/", "/api/v1/deliveries"):
+    for rule in (
+        "/t/<token>",
+        "/t/<token>/place",
+        "stream",
+        "driver stream",
+        "driver /d/",
+        "/api/v1/deliveries",
+        "front /place",
+    ):
         assert tally.fetched[rule], f"{rule} was never fetched"
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from redis import Redis
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
 
 from tests.builders import DEPOT_AT, local, make_delivery, make_driver, make_route, make_stop
-from tracking import deliveries, driver_day, facts
+from tracking import consumer, deliveries, driver_day, facts
 from tracking.actors import Actor, ActorKind
 from tracking.clocks import SetClock
 from tracking.consumer import ASIDE, GROUP, LEASE_KEY, MOST_READS, NAME, Consumer
@@ -489,6 +490,33 @@ def test_entry_that_stops_the_loop_again_and_again_is_put_aside(day: Day) -> Non
     day.consumer = day.another()
     day.work()
     assert (day.redis.xlen(ASIDE), day.pending()) == (1, 0)
+
+
+def test_fixes_are_not_put_aside_while_the_database_is_away(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    day.work()
+    day.fix(0.1)
+    stop, looks = threading.Event(), 0
+    there = {"reading": day.database.reading, "writing": day.database.writing}
+
+    def away() -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 5 * MOST_READS:
+            for name, way in there.items():
+                setattr(day.database, name, way)
+        raise OperationalError("SELECT 1", None, Exception("the server is not there"))
+
+    def back(_told: Any, _begun_s: float) -> None:
+        stop.set()
+
+    monkeypatch.setattr(consumer, "RETRY_S", 0.001)
+    monkeypatch.setattr(day.consumer, "_tell", back)
+    for name in there:
+        monkeypatch.setattr(day.database, name, away)
+    day.consumer.run(stop)
+    assert day.redis.xlen(ASIDE) == 0
+    assert day.pending() == 0
+    assert day.count(Position) == 1
 
 
 def test_one_consumer_is_active_and_the_other_takes_over(day: Day) -> None:
