@@ -94,7 +94,7 @@ class EtaHistory:
             "service_by_type": dict(self.service_by_type),
             "pace_by_driver": dict(self.pace_by_driver),
             "service_by_driver": dict(self.service_by_driver),
-            "slow_places": self.slow_places.to_json(),
+            "places": self.slow_places.to_json(),
         }
 
     @classmethod
@@ -108,7 +108,7 @@ class EtaHistory:
             service_by_type=dict(row["service_by_type"]),
             pace_by_driver=dict(row["pace_by_driver"]),
             service_by_driver=dict(row["service_by_driver"]),
-            slow_places=SlowPlaces.from_json(row.get("slow_places", [])),
+            slow_places=SlowPlaces.from_json(row["places"]) if "places" in row else SlowPlaces(),
         )
 
 

@@ -123,13 +123,15 @@ def _usual(lessons: Sequence[_Lesson]) -> EtaHistory:
         for stop_type, seconds in lesson.services:
             if stop_type is not None:
                 by_type[stop_type].append(seconds)
+    engine_s_per_m = STRAIGHT_PACE_S_PER_KM / 1000.0
+    places = SlowPlaces.of_runs((lesson.legs for lesson in lessons), usual_s_per_m=pace * engine_s_per_m)
     history = replace(
         default,
         pace=pace,
         service_s=service_s,
         service_by_type={word: _shrunk(seconds, service_s) for word, seconds in by_type.items()},
-        pace_by_driver=_by_driver(paces, pace),
-        slow_places=SlowPlaces.of_runs(lesson.legs for lesson in lessons),
+        pace_by_driver=_by_driver(_paces_there(lessons, places), pace),
+        slow_places=places,
     )
     return replace(history, service_by_driver=_service_by_driver(lessons, history))
 
@@ -147,6 +149,15 @@ def _service_by_driver(lessons: Sequence[_Lesson], history: EtaHistory) -> Mappi
         for driver, own in took.items()
         if weight_s + own.expected_s > 0
     }
+
+
+def _paces_there(lessons: Iterable[_Lesson], places: SlowPlaces) -> Iterator[tuple[str, float]]:
+    """Yield each run's driver and pace, less what the streets explain: who always drives in town is not slow."""
+    for lesson in lessons:
+        engine_s = sum(leg.meters * places.factor(leg.start, leg.end) for leg in lesson.legs)
+        engine_s *= STRAIGHT_PACE_S_PER_KM / 1000.0
+        if engine_s > 0:
+            yield lesson.driver, sum(leg.seconds for leg in lesson.legs) / engine_s
 
 
 def _fair_median(paces: Sequence[tuple[str, float]]) -> float:

@@ -86,8 +86,6 @@ class RouteState:
         return leg.seconds * self._street_factor(stop) if leg is not None else 0.0
 
     def _street_factor(self, stop: PlannedStop) -> float:
-        if not self.history.slow_places.cells:
-            return 1.0
         number = self.itinerary.index.get(stop.stop_id, 0)
         before = self.itinerary.stops[number - 1].place if number else self.depot
         if (before, stop.place) not in self._factors:

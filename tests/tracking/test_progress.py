@@ -405,13 +405,15 @@ def test_whatever_comes_time_and_order_hold(rows: list[tuple[int, float, int, fl
 
 def test_a_street_that_history_knows_as_slow_takes_longer() -> None:
     leg = DrivenLeg(north(500), north(1000), 500.0, 200.0)
-    slow = SlowPlaces.of_runs([[leg, DrivenLeg(north(9000), north(9500), 500.0, 50.0)]] * 9)
+    beside = DrivenLeg(LatLon(north(500).lat, 13.007), LatLon(north(1000).lat, 13.007), 500.0, 50.0)
+    # Together they took the usual 0.25 s a metre, so the area is as usual and the first leg 1.6 times that.
+    slow = SlowPlaces.of_runs([[leg, beside]] * 9, usual_s_per_m=0.25)
     known = RouteProgress.start(
         depot=DEPOT, planned_start_at=EIGHT, stops=stops(), history=replace(HISTORY, slow_places=slow), driver="d1"
     )
     known.begin(EIGHT)
     plain = route()
-    # The leg from a to b takes 1.6 ** 0.9 times its 50 s; the one to a is a kilometre away from any that is known.
+    # The leg from a to b takes 1.6 ** 0.9 times its 50 s; the one to a is half a kilometre away from any that is known.
     assert minutes(known, "a", 0) == pytest.approx(minutes(plain, "a", 0))
     longer_s = 60 * (minutes(known, "b", 0) - minutes(plain, "b", 0))
     assert longer_s == pytest.approx(50 * (1.6**0.9 - 1), abs=0.5)

@@ -10,7 +10,7 @@ import pytest
 
 from tracking.learning import learn, run_pace
 from tracking.replay import ReplaySummary, replay
-from tracking.runs import BadRunFile, instant_of, read_runs, seconds_of
+from tracking.runs import BadRunFile, instant_of, read_run, read_runs, seconds_of
 
 PER_M = 1 / 111_195
 
@@ -32,6 +32,12 @@ def made_run(run_id: str = "r1", *, dwell_s: float = 120.0, speed_mps: float = 5
         stops.append(stop)
     points.append([clock, 52 + 3600 * PER_M, 13.0])
     return {"run_id": run_id, "vehicle": f"v-{run_id}", "points": points, "stops": stops, **more}
+
+
+def moved(run: dict[str, Any], *, lat: float) -> dict[str, Any]:
+    """Return ``run`` as it would be driven so many degrees further north."""
+    points = [[at_s, north + lat, east] for at_s, north, east in run["points"]]
+    return run | {"points": points, "stops": [stop | {"lat": stop["lat"] + lat} for stop in run["stops"]]}
 
 
 def without_truth(run: dict[str, Any]) -> dict[str, Any]:
@@ -213,3 +219,17 @@ def test_fixes_that_are_no_places_are_passed_over(tmp_path: Path) -> None:
     run["points"][4:4] = [[run["points"][3][0] + 1, 0.0, 0.0], [run["points"][3][0] + 2, float("nan"), 13.0]]
     summary, _ = played(tmp_path, run)
     assert summary.arrivals == 6
+
+
+def test_a_driver_is_not_slow_for_the_area_that_is(tmp_path: Path) -> None:
+    # 5 m/s are 4/3 of the straight line's pace, 2.5 m/s are 8/3; a driver for each, a degree of latitude apart.
+    fast = [made_run(f"f{number}", speed_mps=5.0, vehicle="fast") for number in range(6)]
+    slow = [moved(made_run(f"s{number}", speed_mps=2.5, vehicle="slow"), lat=1.0) for number in range(6)]
+    history = learn(read_runs(write(tmp_path / "runs.jsonl", *fast, *slow)))
+    # Without the areas one would be twice as slow as the other, shrunk by half: 1.5 times. Each area sees two or three
+    # cells of six runs and a prior of four, so it explains all but 2 ** (4 / 16) to 2 ** (4 / 22): 1.07 times are left.
+    assert 1.0 < history.pace_of("slow") / history.pace_of("fast") < 1.1
+    first, second = (read_run(slow[0]).stops[number].place for number in (1, 2))
+    other_first, other_second = (read_run(fast[0]).stops[number].place for number in (1, 2))
+    ratio = history.slow_places.factor(first, second) / history.slow_places.factor(other_first, other_second)
+    assert 2 ** (12 / 16) * 0.99 < ratio < 2 ** (18 / 22) * 1.01
