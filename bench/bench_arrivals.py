@@ -1,33 +1,28 @@
-"""Arrival detection on made-up dirt over real driving: `python -m bench.bench_arrivals RUNS.jsonl [--sets 8]`.
+"""Arrival detection on made-up days over real driving: `python -m bench.bench_arrivals RUNS.jsonl [--sets 8]`.
 
-Takes runs that were driven through without service and makes days of them: some stops are served for a lognormal time,
-the others are only driven past; pins are 20 to 60 m off; fixes come late, twice, inaccurate or jumping. Prints how many
-arrivals were found within two minutes of the truth, how many pins driven past were taken for one, and the time error.
-Each set has its own random numbers, so that no rule is tuned to one of them.
+Prints how many arrivals were found within two minutes of the truth, how many pins driven past were taken for one, and
+the time error: first of the product on days like the sample of those kept back, then of plain rules on the same days,
+which tell how like they are (``bench.arrival_days``, ``bench.plain_rules``), then of the product on harsher days. Each
+set has its own random numbers, so that no rule is tuned to one of them.
 """
 
 import argparse
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.arrival_days import as_sample, harsh, times
+from bench.plain_rules import first_inside, sequence_aware, standing
 from tracking.eta import EtaHistory
 from tracking.play import play
 from tracking.runs import Run, read_run
 
-M_PER_DEG = 111_195.0
-# Shares and sizes as in the sample of runs kept back, as far as it shows them (our choice).
-SERVED = 0.6
-PIN_OFF_M = (20.0, 60.0)
-LEAST_SERVICE_S = 25.0
-FIX_EVERY_S = 30.0
-STANDING_NOISE_M, NOISE_M = 6.0, 4.0
-ACCURACIES_M = (5, 8, 12, 20, 35)
-JUMPS, INACCURATE, LATE, TWICE = 0.025, 0.008, 0.03, 0.04
 RIGHT_S = 120.0
 
 
@@ -41,6 +36,20 @@ class Tally:
     false: int = 0
     errors_s: list[float] = field(default_factory=list)
 
+    def add(self, run: Run, found: dict[str, datetime]) -> None:
+        """Compare what was found with the truth of ``run``."""
+        for stop, visit in zip(run.stops, run.truth, strict=True):
+            at = found.get(stop.stop_id)
+            if visit.arrived_at is None:
+                self.past += 1
+                self.false += at is not None
+                continue
+            self.arrivals += 1
+            if at is not None:
+                error_s = abs((at - visit.arrived_at).total_seconds())
+                self.errors_s.append(error_s)
+                self.right += error_s <= RIGHT_S
+
     def line(self) -> str:
         """Return one line of figures."""
         errors = sorted(self.errors_s)
@@ -51,106 +60,68 @@ class Tally:
         )
 
 
-def made_day(run: dict[str, Any], rng: random.Random, *, log_median: float, log_sigma: float) -> dict[str, Any]:
-    """Return ``run`` as a day of services, in the format of `portal replay`; its last stop is always served."""
-    served = [rng.random() < SERVED for _ in run["stops"][:-1]] + [True]
-    waiting = sorted((stop["arrive_s"], number) for number, stop in enumerate(run["stops"]))
-    points: list[tuple[float, float, float]] = []
-    visits: dict[int, tuple[float, float]] = {}
-    shift_s, left = 0.0, list(run["points"])
-    for reached_s, number in waiting:
-        while left and left[0][0] <= reached_s:
-            at_s, lat, lon = left.pop(0)
-            points.append((at_s + shift_s, lat, lon))
-        if not served[number]:
-            continue
-        took_s = max(LEAST_SERVICE_S, rng.lognormvariate(log_median, log_sigma))
-        stop, arrive_s = run["stops"][number], reached_s + shift_s
-        visits[number] = (arrive_s, arrive_s + took_s)
-        if number < len(served) - 1:
-            points += _standing(stop, arrive_s, took_s, rng)
-        shift_s += took_s
-    points += [(at_s + shift_s, lat, lon) for at_s, lat, lon in left]
-    stops = [_pin(stop, visits.get(number), rng) for number, stop in enumerate(run["stops"])]
-    dirty = sorted(_dirty(points, rng))
-    return {"run_id": f"{run['run_id']}-{rng.randrange(10**6)}", "points_recv_t_lat_lon_acc": dirty, "stops": stops}
-
-
-def _standing(
-    stop: dict[str, Any], arrive_s: float, took_s: float, rng: random.Random
-) -> Iterator[tuple[float, float, float]]:
-    at_s = FIX_EVERY_S / 2
-    while at_s < took_s:
-        yield (arrive_s + at_s, *_near(stop["lat"], stop["lon"], STANDING_NOISE_M, rng))
-        at_s += FIX_EVERY_S
-
-
-def _pin(stop: dict[str, Any], visit: tuple[float, float] | None, rng: random.Random) -> dict[str, Any]:
-    lat, lon = _off(stop["lat"], stop["lon"], rng.uniform(*PIN_OFF_M), rng)
-    pin = {"lat": round(lat, 6), "lon": round(lon, 6), "served": visit is not None}
-    return pin | ({"arrive_s": visit[0], "depart_s": visit[1]} if visit else {})
-
-
-def _dirty(points: list[tuple[float, float, float]], rng: random.Random) -> Iterator[list[float]]:
-    for at_s, lat, lon in points:
-        place, accuracy_m = _near(lat, lon, NOISE_M, rng), rng.choice(ACCURACIES_M)
-        luck = rng.random()
-        if luck < JUMPS + INACCURATE:
-            place = _off(lat, lon, rng.uniform(300.0, 4000.0), rng)
-            accuracy_m = accuracy_m if luck < JUMPS else 1000
-        lag_s = rng.uniform(60.0, 240.0) if rng.random() < LATE else rng.uniform(0.2, 3.0)
-        row = [at_s, round(place[0], 6), round(place[1], 6), accuracy_m]
-        yield [at_s + lag_s, *row]
-        if rng.random() < TWICE:
-            yield [at_s + lag_s + rng.uniform(0.2, 1.0), *row]
-
-
-def _near(lat: float, lon: float, sigma_m: float, rng: random.Random) -> tuple[float, float]:
-    shrink = math.cos(math.radians(lat))
-    return lat + rng.gauss(0, sigma_m) / M_PER_DEG, lon + rng.gauss(0, sigma_m) / M_PER_DEG / shrink
-
-
-def _off(lat: float, lon: float, meters: float, rng: random.Random) -> tuple[float, float]:
-    turn = rng.uniform(0.0, 2 * math.pi)
-    shrink = math.cos(math.radians(lat))
-    return lat + meters * math.cos(turn) / M_PER_DEG, lon + meters * math.sin(turn) / M_PER_DEG / shrink
-
-
-def judge(run: Run, tally: Tally) -> None:
-    """Replay ``run`` without its true times and add what was found."""
-    found = {
+def detected(run: Run) -> dict[str, datetime]:
+    """Return the arrivals that the product tells of ``run``, replayed without its true times."""
+    return {
         event.stop_id: event.at
         for moment in play(run, EtaHistory.default(), taps=False)
         for event in moment.outcome.events
         if event.kind == "arrived"
     }
-    for stop, visit in zip(run.stops, run.truth, strict=True):
-        at = found.get(stop.stop_id)
-        if visit.arrived_at is None:
-            tally.past += 1
-            tally.false += at is not None
-            continue
-        tally.arrivals += 1
-        if at is not None:
-            error_s = abs((at - visit.arrived_at).total_seconds())
-            tally.errors_s.append(error_s)
-            tally.right += error_s <= RIGHT_S
+
+
+def scored(runs: Iterable[Run], rule: Callable[[Run], dict[str, datetime]] = detected) -> str:
+    """Return the line of ``rule`` over ``runs``."""
+    tally = Tally()
+    for run in runs:
+        tally.add(run, rule(run))
+    return tally.line()
+
+
+def days(
+    rows: Iterable[dict[str, Any]],
+    sets: int,
+    name: str,
+    maker: Callable[[dict[str, Any], random.Random], dict[str, Any]],
+) -> list[Run]:
+    """Return ``sets`` times the rows, made to days."""
+    made = []
+    for number in range(sets):
+        rng = random.Random(f"{name}/{number}")
+        made += [read_run(maker(row, rng)) for row in rows]
+    return made
+
+
+def served_only(run: Run) -> dict[str, datetime]:
+    """Return what the sequence-aware rule finds that is told beforehand which stops will be served."""
+    visits = zip(run.stops, run.truth, strict=True)
+    return sequence_aware(run, {stop.stop_id for stop, visit in visits if visit.arrived_at is not None})
+
+
+PLAIN: tuple[tuple[str, Callable[[Run], dict[str, datetime]]], ...] = (
+    ("first fix within 100 m", first_inside),
+    ("standing for 30 s", lambda run: standing(run, 30.0)),
+    ("standing for 60 s", lambda run: standing(run, 60.0)),
+    ("next three 25 s, others 90 s", lambda run: sequence_aware(run, {stop.stop_id for stop in run.stops})),
+    ("the same, told which are served", served_only),
+)
 
 
 def main() -> None:
-    """Print a line for each length of service, over all sets."""
+    """Print the lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, help="runs driven through without service, with their true times")
     parser.add_argument("--sets", type=int, default=8, help="sets of random numbers")
     options = parser.parse_args()
     rows = [json.loads(line) for line in options.runs.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for minutes, sigma in ((2.96, 0.69), (2.55, 0.62), (2.17, 0.6)):
-        tally = Tally()
-        for seed in range(options.sets):
-            rng = random.Random(f"{minutes}/{seed}")
-            for row in rows:
-                judge(read_run(made_day(row, rng, log_median=math.log(60 * minutes), log_sigma=sigma)), tally)
-        print(f"service of {minutes:g} min in the middle: {tally.line()}")
+    weighed = [row for row in rows for _ in range(times(row))]
+    like = days(weighed, options.sets, "as_sample", as_sample)
+    print(f"days like the sample: {scored(like)}")
+    for name, rule in PLAIN:
+        print(f"  plain rule, {name}: {scored(like, rule)}")
+    for minutes, spread in ((2.96, 0.69), (2.55, 0.62), (2.17, 0.6)):
+        made = days(rows, options.sets, str(minutes), partial(harsh, median_s=60 * minutes, spread=spread))
+        print(f"harsh days, service of {minutes:g} min in the middle: {scored(made)}")
 
 
 if __name__ == "__main__":

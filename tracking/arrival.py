@@ -2,9 +2,8 @@
 
 Standing is two good fixes at most 35 m apart that span the dwell. The next stops of the order need 25 s, any other open
 stop 90 s (reference/tracking.md 4). But half a minute near a pin is as often a red light: with that alone, one pin in
-eight that is merely driven past looked like an arrival. So such a stand is only supposed to be one: estimates count on
-it, the record waits. It is certain once it has lasted ``sure_s``, or when the truck drives on and has lost more time
-there than traffic takes (``is_stay``); an arrival is back-dated anyway.
+four that is merely driven past looked like an arrival. So such a stand is only supposed to be one: estimates count on
+it, the record waits until it is likely enough (``tracking.stay``); an arrival is back-dated anyway.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,7 @@ class StandingRule:
     """Radii in metres, dwells in seconds. A stop may bring its own radius, 50 to 300 m.
 
     ``near_dwell_s`` is for the next stops, ``far_dwell_s`` for any other, ``outer_dwell_s`` for a stand beyond
-    ``edge_m``. What follows ``sure_s`` is for ``is_stay``. All were tried with ``bench.bench_arrivals``.
+    ``edge_m``; of stops as near as ``order_m`` the earlier is meant. All were tried with ``bench.bench_arrivals``.
     """
 
     enter_m: float = 100.0
@@ -32,12 +31,7 @@ class StandingRule:
     outer_dwell_s: float = 180.0
     last_m: float = 70.0
     near_stops: int = 3
-    sure_s: float = 85.0
-    stay_s: float = 155.0
-    proven_share: float = 1.0
-    stay_m: float = 45.0
-    stay_s_per_m: float = 3.0
-    drive_mps: float = 8.0
+    order_m: float = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +92,22 @@ def _reach(
 
 
 def arrived_stop(stand: Stand, candidates: Iterable[Candidate], rule: StandingRule) -> str | None:
-    """Return the stop that this stand is an arrival at, or None.
+    """Return the stop that this stand is an arrival at, or None; ``candidates`` are in the order of the day.
 
-    Of several the nearest wins; one of the next stops wins over any other.
+    One of the next stops wins over any other, and of several the nearest; but one that comes earlier in the order wins
+    unless it is ``order_m`` farther off, for pins are less exact than the order is.
     """
-    best: tuple[bool, float, str] | None = None
+    fitting: list[tuple[bool, float, str]] = []
     for candidate in candidates:
         away_m = distance_m(stand.place, candidate.place)
-        if away_m > rule.enter_m or stand.dwell_s < _needed_s(candidate, away_m, rule):
-            continue
-        rank = (not candidate.is_near, away_m, candidate.stop_id)
-        if best is None or rank < best:
-            best = rank
-    return best[2] if best else None
+        if away_m <= rule.enter_m and stand.dwell_s >= _needed_s(candidate, away_m, rule):
+            fitting.append((not candidate.is_near, away_m, candidate.stop_id))
+    if not fitting:
+        return None
+    is_other, nearest_m, _ = min(fitting)
+    return next(
+        stop_id for other, away_m, stop_id in fitting if other == is_other and away_m <= nearest_m + rule.order_m
+    )
 
 
 def _needed_s(candidate: Candidate, away_m: float, rule: StandingRule) -> float:
@@ -122,39 +119,6 @@ def _needed_s(candidate: Candidate, away_m: float, rule: StandingRule) -> float:
     if not candidate.is_near:
         return rule.far_dwell_s
     return rule.near_dwell_s
-
-
-def sure_after_s(away_m: float, rule: StandingRule) -> float:
-    """Return how long a truck must stand ``away_m`` metres from a pin until it is certain that it is there."""
-    return rule.sure_s + rule.stay_s_per_m * max(0.0, away_m - rule.stay_m)
-
-
-def lost_s(before: Fix | None, stand: Stand, after: Fix, rule: StandingRule) -> float:
-    """Return the seconds lost at a stand that is over: those between the fixes around it, less the driving.
-
-    ``before`` and ``after`` are the last fix before it and the first after it.
-    """
-    drive_m = distance_m(stand.place, after.place)
-    if before is None:
-        return (after.at - stand.since).total_seconds() - drive_m / rule.drive_mps
-    drive_m += distance_m(before.place, stand.place)
-    return (after.at - before.at).total_seconds() - drive_m / rule.drive_mps
-
-
-def was_stay(fixes: Sequence[Fix], stand: Stand, stop: LatLon, rule: StandingRule) -> bool:
-    """Tell whether a stand that the newest of ``fixes`` has ended was a stay at ``stop``."""
-    before = next((fix for fix in reversed(fixes) if fix.at < stand.since), None)
-    return is_stay(stand, distance_m(stand.place, stop), lost_s=lost_s(before, stand, fixes[-1], rule), rule=rule)
-
-
-def is_stay(stand: Stand, away_m: float, *, lost_s: float, rule: StandingRule) -> bool:
-    """Tell whether a truck that stood ``away_m`` metres from a pin, and drove on, was there, or only in traffic.
-
-    ``lost_s`` are the seconds it lost there; what its fixes prove of them counts twice. Farther off than ``stay_m`` it
-    needs ``stay_s_per_m`` more seconds for each metre.
-    """
-    needed_s = rule.stay_s + rule.stay_s_per_m * max(0.0, away_m - rule.stay_m)
-    return lost_s + rule.proven_share * stand.dwell_s >= needed_s
 
 
 def left_at(

@@ -12,6 +12,7 @@ from tracking.geo import LatLon
 from tracking.intervals import Conformal
 from tracking.itinerary import Itinerary, PlannedStop
 from tracking.pace import Pace, ServicePace
+from tracking.stay import Traffic
 from tracking.travel import StraightLine, TravelTimes
 
 # Of the accepted fixes so many are kept, for arrivals and for `visibility`.
@@ -68,6 +69,7 @@ class RouteState:
     service: ServicePace = field(default_factory=ServicePace)
     conformal: Conformal = field(default_factory=Conformal)
     ledger: CauseLedger = field(default_factory=CauseLedger)
+    traffic: Traffic = field(default_factory=Traffic)
     _legs: dict[tuple[str, str], float] = field(default_factory=dict)
     _factors: dict[tuple[LatLon, LatLon], float] = field(default_factory=dict)
 
@@ -143,6 +145,7 @@ class RouteState:
             "service": self.service.dump(),
             "conformal": self.conformal.dump(),
             "ledger": self.ledger.dump(),
+            "traffic": self.traffic.dump(),
         }
 
 
@@ -206,4 +209,5 @@ def load_state(
     state.service = ServicePace.load(row["service"])
     state.conformal = Conformal.load(row["conformal"])
     state.ledger = CauseLedger.load(row["ledger"])
+    state.traffic = Traffic(*row.get("traffic", []))  # absent in what was written before it was counted
     return state

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from tracking import forecast
-from tracking.arrival import Candidate, Stand, StandingRule, arrived_stop, left_at, stand_at, sure_after_s, was_stay
+from tracking.arrival import Candidate, Stand, StandingRule, arrived_stop, left_at, stand_at
 from tracking.eta import Cause
 from tracking.fixes import Fix
 from tracking.geo import LatLon, distance_m
 from tracking.itinerary import PlannedStop
 from tracking.off_route import see_off_route, skip_to
 from tracking.route_state import Current, Here, RouteState
+from tracking.stands import newest_stand, see_traffic, stay_odds
+from tracking.stay import StayRule
 
 TapKind = Literal["arrived", "departed"]
 
@@ -41,6 +43,7 @@ class Watch:
     def __init__(self, state: RouteState, rule: StandingRule) -> None:
         self._state = state
         self._rule = rule
+        self._stay = StayRule()
 
     def tap_arrived(self, stop: PlannedStop, at_s: float) -> None:
         """Take the driver's word that the truck is at ``stop``; a second word changes nothing."""
@@ -63,18 +66,20 @@ class Watch:
         if state.started_at is None:
             state.here = Here(fix.place, fix.at.timestamp())
             return []
-        stand = stand_at(state.recent, len(state.recent) - 1, self._rule)
+        stand = newest_stand(state, self._rule)
         events: list[StopEvent] = []
         if state.current is not None:
             events = (
                 self._see_tapped(state.current, stand) + self._see_certain(state.current, fix) + self._see_departure()
             )
         else:
+            see_traffic(state, fix, stand, rule=self._stay, standing=self._rule)
             self._count_pace(fix)
             see_off_route(state, fix, exit_m=self._rule.exit_m)
         state.here = Here(fix.place, fix.at.timestamp())
         state.is_resting = False
         if state.current is None:
+            stand = newest_stand(state, self._rule)
             events += self._see_arrival(stand)
         if state.current is None:
             self._see_break(stand)
@@ -108,8 +113,8 @@ class Watch:
         return self._make_certain(current)
 
     def _is_certain(self, stop_id: str, stand: Stand) -> bool:
-        away_m = distance_m(stand.place, self._state.itinerary.get(stop_id).place)
-        return stand.dwell_s >= sure_after_s(away_m, self._rule)
+        """Tell whether a stand, over or not, is so likely a stay at the stop that it may be told."""
+        return stay_odds(self._state, stop_id, stand, self._stay) >= self._stay.least_log_odds
 
     def _make_certain(self, current: Current) -> list[StopEvent]:
         current.is_sure = True
@@ -153,8 +158,8 @@ class Watch:
         state = self._state
         ahead = state.itinerary.ahead()
         if len(ahead) == 2 and state.passing == ahead[0].stop_id:
-            is_nearer = distance_m(place, ahead[1].place) < distance_m(place, ahead[0].place)
-            return ahead[1].stop_id if is_nearer else None
+            is_past = distance_m(place, ahead[0].place) > self._rule.enter_m
+            return ahead[1].stop_id if is_past else None
         return ahead[0].stop_id if len(ahead) == 1 else None
 
     def _candidates(self, place: LatLon) -> list[Candidate]:
@@ -213,8 +218,9 @@ class Watch:
         newest = state.recent[-1]
         events: list[StopEvent] = []
         if not current.is_sure:
-            if not was_stay(state.recent, Stand(current.anchor, since, left), stop.place, self._rule):
-                self._drop_stand(current, newest)
+            odds = stay_odds(state, current.stop_id, Stand(current.anchor, since, left), self._stay)
+            if odds < self._stay.least_log_odds:
+                self._drop_stand(current, left.timestamp(), newest, is_likely=odds >= self._stay.even_log_odds)
                 return []
             events = self._make_certain(current)
         self.depart(left.timestamp())
@@ -230,15 +236,20 @@ class Watch:
         if len(ahead) != 1 or current.is_tapped:
             return False
         last_m = distance_m(place, ahead[0].place)
-        here_m = distance_m(place, self._state.itinerary.get(current.stop_id).place)
-        return last_m <= self._rule.last_m and last_m < here_m
+        return last_m <= self._rule.last_m and last_m < distance_m(current.anchor, ahead[0].place)
 
-    def _drop_stand(self, current: Current, newest: Fix) -> None:
-        """Take a stand back that was only traffic: the stop was gone past, and the time was lost on the road."""
+    def _drop_stand(self, current: Current, left_s: float, newest: Fix, *, is_likely: bool) -> None:
+        """Tell nothing of a stand that may have been traffic; the stop is gone past.
+
+        Estimates count its time as what it more likely was: a service, or a loss on the road.
+        """
         state = self._state
+        if is_likely:
+            self.depart(left_s)
+        else:
+            state.here = Here(current.anchor, current.since)
         del state.itinerary.visits[current.stop_id]
         state.current = None
-        state.here = Here(current.anchor, current.since)
         self._count_pace(newest)
         skip_to(state, state.itinerary.index[current.stop_id] + 1)
 
@@ -275,7 +286,7 @@ class Watch:
             return []
         unseen = [c for c in self._candidates(stand.place) if c.stop_id not in state.itinerary.visits]
         stop_id = arrived_stop(stand, unseen, self._rule)
-        if stop_id is None:
+        if stop_id is None or not self._is_certain(stop_id, stand):
             return []
         here, pointer = state.here, state.itinerary.pointer
         self.arrive(stop_id, stand.since.timestamp(), stand.place, is_tapped=False)

@@ -9,11 +9,8 @@ from tracking.arrival import (
     Stand,
     StandingRule,
     arrived_stop,
-    is_stay,
     left_at,
-    lost_s,
     stand_at,
-    sure_after_s,
 )
 from tracking.fixes import Fix
 from tracking.geo import LatLon
@@ -71,9 +68,10 @@ def test_a_stand_is_an_arrival_when_it_is_long_enough_for_its_place(
     assert (found == "a") is has_arrived
 
 
-def test_the_nearest_of_the_next_stops_wins() -> None:
-    candidates = [Candidate("far", north(38), is_near=True), Candidate("near", north(10), is_near=True)]
-    assert arrived_stop(stand(30, 0), candidates, RULE) == "near"
+@pytest.mark.parametrize(("earlier_m", "meant"), [(34, "earlier"), (36, "later")])
+def test_the_nearest_of_the_next_stops_wins_but_one_as_near_that_comes_earlier(earlier_m: float, meant: str) -> None:
+    candidates = [Candidate("earlier", north(earlier_m), is_near=True), Candidate("later", north(10), is_near=True)]
+    assert arrived_stop(stand(30, 0), candidates, RULE) == meant
 
 
 def test_a_next_stop_wins_over_a_nearer_one_that_is_not_its_turn() -> None:
@@ -101,33 +99,3 @@ def test_one_fix_off_the_place_is_not_leaving_two_are() -> None:
 def test_a_truck_parked_at_the_edge_of_the_fence_has_not_left() -> None:
     track = fixes((0, 95), (30, 99), (60, 101))
     assert left_at(track, arrived_at=NOON, stop=STOP, anchor=north(95), rule=RULE) is None
-
-
-def test_a_stand_is_certain_after_a_minute_and_a_half_and_later_farther_off() -> None:
-    assert (sure_after_s(45, RULE), sure_after_s(65, RULE)) == (85, 145)
-
-
-def test_the_time_lost_at_a_stand_is_what_driving_does_not_explain() -> None:
-    # 110 s from 400 m before to 160 m behind: 560 m at 8 m/s are 70 s of driving, 40 s are lost.
-    before, first, second, after = fixes((0, -400), (50, 0), (80, 2), (110, 160))
-    there = Stand(north(0), first.at, second.at)
-    assert lost_s(before, there, after, RULE) == pytest.approx(40, abs=0.5)
-    # Without a fix before it only what follows the first one is known: 60 s less 20 s.
-    assert lost_s(None, there, after, RULE) == pytest.approx(40, abs=0.5)
-
-
-@pytest.mark.parametrize(
-    ("lost", "proven_s", "away_m", "is_one"),
-    [
-        (94, 60, 30, False),
-        (95, 60, 30, True),  # 95 + 60 = 155
-        (124, 30, 45, False),
-        (125, 30, 45, True),
-        (125, 30, 50, False),  # 5 m beyond 45 m ask for 15 s more
-        (140, 30, 50, True),
-    ],
-)
-def test_a_short_stand_is_a_stay_when_more_time_was_lost_than_traffic_takes(
-    lost: float, proven_s: float, away_m: float, is_one: bool
-) -> None:
-    assert is_stay(stand(proven_s, away_m), away_m, lost_s=lost, rule=RULE) is is_one

@@ -117,11 +117,58 @@ def test_a_short_service_is_told_when_the_truck_drives_on_and_back_dated() -> No
 
 def test_a_red_light_at_a_stop_is_no_arrival_and_its_time_is_traffic() -> None:
     progress = route()
-    assert run(progress, trip((500, 50), (500, 40), (800, 30))) == []
+    assert run(progress, trip((500, 50), (500, 30), (800, 30))) == []
     assert progress.skipped == ("a",)
-    assert next(iter(progress.estimates(at(120)))) == "b"
-    # 700 m at 100 s/km and 96 s at b; but 800 m took 120 s, so the rest is expected to be slower, too.
-    assert minutes(progress, "c", 120) * 60 > 70 + 96 + 2
+    assert next(iter(progress.estimates(at(110)))) == "b"
+    # 700 m at 100 s/km and 96 s at b; but 800 m took 110 s, so the rest is expected to be slower, too.
+    assert minutes(progress, "c", 110) * 60 > 70 + 96 + 1
+
+
+def test_the_same_minute_at_a_stop_is_told_on_a_quiet_road_and_not_where_lights_are_many() -> None:
+    far = [replace(stop, lat=north(4000 + 500 * n).lat) for n, stop in enumerate(stops())]
+    stand = [fix(1000 + 30 * n, 4000) for n in range(3)] + [fix(1070, 4200)]
+    quiet, city = route(far), route(far)
+    run(quiet, [fix(0, 0), *(fix(20 * n, 200 * n) for n in range(1, 20)), fix(980, 3850)])
+    # Every 400 m half a minute of standing: 9 in 3.6 km.
+    lights = [fix(100 * n + more_s, 400 * n) for n in range(1, 10) for more_s in (0, 30)]
+    run(city, [fix(0, 0), *lights, fix(980, 3850)])
+    assert [e.kind for e in run(quiet, stand)] == ["arrived", "departed"]
+    assert run(city, stand) == []
+
+
+def test_a_stand_that_was_likely_a_service_but_not_told_is_no_traffic() -> None:
+    far = [replace(stop, lat=north(4000 + 500 * n).lat) for n, stop in enumerate(stops())]
+    progress = route(far)
+    lights = [fix(100 * n + more_s, 400 * n) for n in range(1, 10) for more_s in (0, 30)]
+    run(progress, [fix(0, 0), *lights, fix(980, 3850)])
+    before = minutes(progress, "e", 980) - minutes(progress, "b", 980)
+    assert run(progress, [fix(1000 + 30 * n, 4000) for n in range(3)] + [fix(1070, 4200)]) == []
+    assert progress.skipped == ("a",)
+    # A minute at the stop has slowed nothing down, and services are expected to be shorter rather than longer.
+    assert minutes(progress, "e", 1070) - minutes(progress, "b", 1070) <= before
+
+
+def test_a_stand_at_the_stop_before_is_no_arrival_at_the_last_one_next_door() -> None:
+    near = [*stops(2)[:1], replace(stops(2)[1], lat=north(560).lat)]
+    events = run(route(near), [fix(0, 0), fix(30, 300), fix(60, 535), *(fix(60 + 30 * n, 535) for n in range(1, 5))])
+    assert [(e.kind, e.stop_id) for e in events] == [("arrived", "a")]
+
+
+def test_the_last_stop_is_not_reached_before_the_one_next_door_was_left() -> None:
+    near = [*stops(2)[:1], replace(stops(2)[1], lat=north(545).lat)]
+    drifts = [fix(60 + 30 * n, meters) for n, meters in enumerate((500, 505, 512, 518, 500, 500))]
+    events = run(route(near), [fix(0, 0), fix(30, 300), *drifts, fix(240, 543)])
+    assert [(e.kind, e.stop_id, e.at) for e in events] == [
+        ("arrived", "a", at(60)),
+        ("departed", "a", at(210)),
+        ("arrived", "b", at(240)),
+    ]
+
+
+def test_a_state_written_before_traffic_was_counted_is_read() -> None:
+    state = {key: value for key, value in route().dump().items() if key != "traffic"}
+    again = RouteProgress.load(state, depot=DEPOT, stops=stops(), history=HISTORY)
+    assert [e.kind for e in run(again, trip((500, 50), (500, 90)))] == ["arrived"]
 
 
 def test_a_tap_during_a_stand_that_is_not_certain_yet_decides() -> None:
@@ -309,10 +356,17 @@ def test_a_rest_away_from_any_stop_is_a_break_and_not_slow_driving() -> None:
 
 def test_a_stand_that_only_late_fixes_prove_is_an_arrival_too() -> None:
     progress = route()
-    run(progress, [fix(0, 0), fix(50, 498), fix(140, 800), fix(170, 900)])
-    events = run(progress, [fix(80, 500, received_s=180)])
-    assert [(e.kind, e.stop_id, e.at) for e in events] == [("arrived", "a", at(50)), ("departed", "a", at(80))]
-    assert progress.last_fix == fix(170, 900)
+    run(progress, [fix(0, 0), fix(50, 498), fix(170, 800), fix(200, 900)])
+    # 800 m are 100 s of the 170 from the fix before to the one after: 70 s are lost, 60 proven.
+    events = run(progress, [fix(110, 500, received_s=210)])
+    assert [(e.kind, e.stop_id, e.at) for e in events] == [("arrived", "a", at(50)), ("departed", "a", at(110))]
+    assert progress.last_fix == fix(200, 900)
+
+
+def test_a_late_fix_that_proves_a_red_light_proves_no_arrival() -> None:
+    progress = route()
+    run(progress, [fix(0, 0), fix(50, 498), fix(120, 800), fix(150, 900)])
+    assert run(progress, [fix(80, 500, received_s=160)]) == []
 
 
 @pytest.mark.parametrize(("again", "status"), [(fix(30, 300), FixStatus.DUPLICATE), (fix(20, 200), FixStatus.LATE)])
