@@ -70,7 +70,8 @@ class Verdict:
     """What the gate says of one fix.
 
     ``fix`` is the fix to go on with (clamped, if need be). ``moved``: it is the newest good one and moves the truck.
-    ``is_evidence``: it may speak for a stand at a stop, though it came late.
+    ``is_evidence``: it may speak for a stand at a stop, though it came late. ``is_leap``: it is far from the one
+    before and believed all the same, so one of the two places is wrong, or the way between is unknown.
     """
 
     status: FixStatus
@@ -78,6 +79,7 @@ class Verdict:
     fix: Fix
     moved: bool
     is_evidence: bool
+    is_leap: bool = False
 
 
 class Gate:
@@ -121,9 +123,10 @@ class Gate:
             return Verdict(FixStatus.LATE, reason or "older", fix, moved=False, is_evidence=True)
         if self._is_jump(fix):
             return Verdict(status, "jump", fix, moved=False, is_evidence=False)
+        is_leap = self._suspects[-1:] == [fix]
         self.last = fix
         self._suspects = []
-        return Verdict(status, reason, fix, moved=True, is_evidence=True)
+        return Verdict(status, reason, fix, moved=True, is_evidence=True, is_leap=is_leap)
 
     def forget(self) -> None:
         """Begin anew with the next fix; repeated ones are still known."""

@@ -139,7 +139,7 @@ class RouteProgress:
             events = self._watch.read_late(index)
         else:
             self._begin_if_left(fix)
-            events = self._watch.read_newest(fix)
+            events = self._watch.read_newest(fix, is_leap=verdict.is_leap)
         del state.recent[:-KEPT_FIXES]
         return Outcome(verdict.status, verdict.reason, verdict.moved, tuple(events))
 

@@ -60,8 +60,8 @@ class Watch:
             self.depart(at_s)
         self.arrive(stop.stop_id, at_s, stop.place, is_tapped=True)
 
-    def read_newest(self, fix: Fix) -> list[StopEvent]:
-        """Move the truck to ``fix`` and see what that means."""
+    def read_newest(self, fix: Fix, *, is_leap: bool = False) -> list[StopEvent]:
+        """Move the truck to ``fix`` and see what that means; a leap is no drive that tells of the pace."""
         state = self._state
         if state.started_at is None:
             state.here = Here(fix.place, fix.at.timestamp())
@@ -74,7 +74,8 @@ class Watch:
             )
         else:
             see_traffic(state, fix, stand, rule=self._stay, standing=self._rule)
-            self._count_pace(fix)
+            if not is_leap:
+                self._count_pace(fix)
             see_off_route(state, fix, exit_m=self._rule.exit_m)
         state.here = Here(fix.place, fix.at.timestamp())
         state.is_resting = False

@@ -471,3 +471,14 @@ def test_a_street_that_history_knows_as_slow_takes_longer() -> None:
     assert minutes(known, "a", 0) == pytest.approx(minutes(plain, "a", 0))
     longer_s = 60 * (minutes(known, "b", 0) - minutes(plain, "b", 0))
     assert longer_s == pytest.approx(50 * (1.6**0.9 - 1), abs=0.5)
+
+
+def test_a_first_fix_in_the_wrong_place_does_not_make_the_truck_fast() -> None:
+    progress = route()
+    progress.accept(fix(0, -4000))
+    # Every half minute 100 m, a third of the usual speed. The leap of 4.1 km is believed at the third fix that agrees,
+    # and only the 30 s and 100 m (15 s of the engine) after it are counted.
+    for number in range(1, 5):
+        progress.accept(fix(30 * number, 100.0 * number))
+    # (600 + 30) / (600 / (2 / 3) + 15) = 0.689 times the engine's 0.15 s/m, so the 100 m to a take 10.3 s.
+    assert 60 * minutes(progress, "a", 120) == pytest.approx(100 * 0.15 * 630 / 915, abs=0.1)
