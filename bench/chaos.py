@@ -47,6 +47,8 @@ FLUSHES = 3
 # What the stand-ins do wrong (reference/messaging.md 6.3, and the mail server with it).
 FAULTS: tuple[tuple[str, dict[str, float]], ...] = (
     ("too_many", {"probability": 0.05, "seconds": 1.0}),
+    ("too_many_after", {"probability": 0.01}),
+    ("proxy_before", {"probability": 0.01}),
     ("error_before", {"probability": 0.03}),
     ("error_after", {"probability": 0.04}),
     ("reset_after", {"probability": 0.01}),
@@ -54,6 +56,7 @@ FAULTS: tuple[tuple[str, dict[str, float]], ...] = (
     ("slow_before", {"probability": 0.3, "seconds": 0.2}),
     ("reset_before", {"probability": 0.01}),
     ("list_late", {"seconds": 0.3}),
+    ("list_error", {"probability": 0.05}),
     ("callback_drop", {"probability": 0.1}),
     ("callback_repeat", {"probability": 0.05}),
     ("callback_disorder", {"probability": 0.05}),

@@ -29,6 +29,7 @@ ANSWERS = (
     Answer("201", Channel.SMS, takes=True),
     Answer("400, no such number", Channel.SMS, is_final=True),
     Answer("429", Channel.SMS, (("too_many", {"seconds": 1.0}),)),
+    Answer("429, but taken", Channel.SMS, (("too_many_after", {}),), takes=True),
     Answer("500, not taken", Channel.SMS, (("error_before", {}),), is_silent=True),
     Answer("500, but taken", Channel.SMS, (("error_after", {}),), takes=True, is_silent=True),
     Answer("too slow, but taken", Channel.SMS, (("slow_after", {"seconds": 1.2}),), takes=True, is_silent=True),
