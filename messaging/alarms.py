@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from messaging.breakers import ProviderState, states
 from messaging.cases import Task, TaskKind, open_task, resolve_task_of
-from messaging.channels import smtp, twilio
+from messaging.channels.names import SMTP, TWILIO
 from messaging.fallback import mail_instead
 from messaging.inserts import insert_once
 from messaging.kinds import RULES, Channel, Promise
@@ -21,7 +21,7 @@ from messaging.notifications import Notification, NotificationStatus, advance
 log = structlog.get_logger()
 _S = NotificationStatus
 
-PROVIDER_OF = {Channel.SMS: twilio.NAME, Channel.EMAIL: smtp.NAME}
+PROVIDER_OF = {Channel.SMS: TWILIO, Channel.EMAIL: SMTP}
 WINDOW_S, SLOW_S, SLOW_SHARE = 900.0, 300.0, 0.15  # reference/messaging.md 1.6, as GOV.UK Notify does it
 FEWEST = 10  # texts in the window: the share of fewer says little (our choice)
 MOST_DIVERTED = 200
@@ -32,19 +32,19 @@ def look_for_slowness(session: Session, *, now: datetime, elapsed: float) -> boo
     """Keep which share of the texts of the last 15 minutes took longer than 5; return whether that is an alarm."""
     share = slow_share(session, elapsed)
     is_slow = share is not None and share >= SLOW_SHARE
-    state = states(session).get(twilio.NAME)
+    state = states(session).get(TWILIO)
     if state is None:
         if not is_slow:
             return False
-        insert_once(session, ProviderState, provider=twilio.NAME, failures=0, rests=0, opened_times=0, reason="")
-        state = session.get_one(ProviderState, twilio.NAME)
+        insert_once(session, ProviderState, provider=TWILIO, failures=0, rests=0, opened_times=0, reason="")
+        state = session.get_one(ProviderState, TWILIO)
     state.slow_share = share
     if is_slow and state.slow_since_at is None:
         state.slow_since_at = now
-        log.error("texts arrive slowly", provider=twilio.NAME, share=round(share or 0.0, 2))
+        log.error("texts arrive slowly", provider=TWILIO, share=round(share or 0.0, 2))
     elif not is_slow and state.slow_since_at is not None:
         state.slow_since_at = None
-        log.info("texts arrive in time again", provider=twilio.NAME)
+        log.info("texts arrive in time again", provider=TWILIO)
     return is_slow
 
 

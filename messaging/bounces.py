@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.channels.letters import message_id
-from messaging.channels.smtp import NAME
+from messaging.channels.names import SMTP
 from messaging.consent import ConsentAction, contact_hash, has_opted_out, note_consent
 from messaging.kinds import Channel
 from messaging.notifications import Notification, NotificationStatus
@@ -121,7 +121,7 @@ def take_mail(
         return None
     failed = bounce.verdict is Verdict.FAILED
     word = Word(
-        provider=NAME,
+        provider=SMTP,
         provider_ref=row.provider_ref or message_id(row.id, returns.domain),
         raw_status=bounce.verdict,
         status=NotificationStatus.UNDELIVERED if failed else None,

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Update, and_, delete, func, or_, select, u
 from sqlalchemy.orm import Session
 
 from messaging.cases import Case, Task
-from messaging.channels import twilio
+from messaging.channels.names import TWILIO
 from messaging.chat_lines import ChatMessage, Conversation
 from messaging.chat_pictures import ChatPicture
 from messaging.consent import ConsentEvent, contact_hash
@@ -99,8 +99,8 @@ def erase_marked(session: Session, limit: int, *, now: datetime) -> int:
         if row.status is _S.DUE:
             advance(session, row.id, _S.WITHDRAWN, reason="the recipient's data was erased")
         _empty(row, keeps_address=row.context[ERASE] == WORDS)
-    refs = [row.provider_ref for row in rows if row.provider == twilio.NAME and row.provider_ref]
-    ask_redactions(session, twilio.NAME, refs, is_whole=True, now=now)
+    refs = [row.provider_ref for row in rows if row.provider == TWILIO and row.provider_ref]
+    ask_redactions(session, TWILIO, refs, is_whole=True, now=now)
     return len(rows)
 
 
@@ -141,11 +141,11 @@ def _erase_notifications(session: Session, reach: Reach, erased: ErasedWords, no
             continue
         if row.status is _S.DUE:
             advance(session, row.id, _S.WITHDRAWN, reason="the recipient's data was erased")
-        if row.provider == twilio.NAME and row.provider_ref:
+        if row.provider == TWILIO and row.provider_ref:
             refs.append(row.provider_ref)
         _empty(row, keeps_address=keeps_address)
         erased.messages += 1
-    erased.at_provider += ask_redactions(session, twilio.NAME, refs, is_whole=True, now=now)
+    erased.at_provider += ask_redactions(session, TWILIO, refs, is_whole=True, now=now)
 
 
 def _empty(row: Notification, *, keeps_address: bool) -> None:
@@ -161,7 +161,7 @@ def _erase_inbound(session: Session, reach: Reach, erased: ErasedWords, now: dat
         row.read_at = row.read_at or now
     erased.inbound = len(rows)
     refs = [row.provider_ref for row in rows if row.channel is Channel.SMS]
-    erased.at_provider += ask_redactions(session, twilio.NAME, refs, is_whole=True, now=now)
+    erased.at_provider += ask_redactions(session, TWILIO, refs, is_whole=True, now=now)
     asked = or_(Question.delivery_id.in_(reach.delivery_ids), Question.address.in_(reach.addresses))
     session.execute(delete(Question).where(asked).execution_options(synchronize_session=False))
     return [row.id for row in rows]

@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from messaging.breakers import Health
-from messaging.channels import twilio
 from messaging.channels.base import BUSY, LATE, Handed, OutcomeUnknown, Refused
+from messaging.channels.names import TWILIO
 from messaging.consent import ConsentAction, contact_hash, note_consent
 from messaging.doubts import DoubtBegan, DoubtEnded, begin_doubts, end_doubt
 from messaging.fallback import after_failure
@@ -147,7 +147,7 @@ class Recorder:
         adopt = update(Notification).where(Notification.id == row.id, Notification.provider_ref.is_(None))
         columns = {"provider": self._provider, "provider_ref": handed.provider_ref, "retry_after": None}
         session.execute(adopt.values(**columns).execution_options(synchronize_session=False))
-        if not row.body and self._provider == twilio.NAME:  # erased while nobody knew that it would still go out
+        if not row.body and self._provider == TWILIO:  # erased while nobody knew that it would still go out
             ask_redactions(session, self._provider, [handed.provider_ref], is_whole=True, now=now)
 
     def _failed(self, session: Session, row: Notification, refused: Refused) -> None:

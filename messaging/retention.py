@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, func, 
 from sqlalchemy.orm import Session
 
 from messaging.cases import Task
-from messaging.channels import twilio
+from messaging.channels.names import TWILIO
 from messaging.chat_lines import ChatMessage
 from messaging.chat_pictures import ChatPicture
 from messaging.doubts import Doubt
@@ -51,8 +51,8 @@ def forget_sent_words(session: Session, now: datetime) -> int:
     for row in rows:
         row.subject, row.body = "", ""
         row.context = {name: row.context[name] for name in _PLAIN_CONTEXT if name in row.context}
-    refs = [row.provider_ref for row in rows if row.provider == twilio.NAME and row.provider_ref]
-    ask_redactions(session, twilio.NAME, refs, is_whole=False, now=now)
+    refs = [row.provider_ref for row in rows if row.provider == TWILIO and row.provider_ref]
+    ask_redactions(session, TWILIO, refs, is_whole=False, now=now)
     return len(rows)
 
 
@@ -62,7 +62,7 @@ def forget_inbound_words(session: Session, now: datetime) -> int:
     for row in rows:
         row.body, row.assumed = "", ""
     refs = [row.provider_ref for row in rows if row.channel is Channel.SMS]
-    ask_redactions(session, twilio.NAME, refs, is_whole=False, now=now)
+    ask_redactions(session, TWILIO, refs, is_whole=False, now=now)
     return len(rows)
 
 

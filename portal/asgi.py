@@ -13,9 +13,9 @@ from portal.app import create_app
 from portal.entrance import STREAMS
 from portal.ingest import IngestApp
 from portal.live import LiveApp
-from portal.migrating import START_PATIENCE_S, require_current
 from portal.recipient.desk import DESK
 from portal.recipient.front import Front
+from portal.revision import START_PATIENCE_S, require_current
 from portal.security import headers_without_pages
 from portal.services import Services, build
 from portal.settings import read_settings

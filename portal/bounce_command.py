@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from messaging.bounces import LARGEST, take_mail
 from messaging.consent import pepper_of
 from messaging.kinds import Channel
-from portal.migrating import WrongRevision
+from portal.revision import WrongRevision
 from portal.services import Services
 from portal.settings import BadSettings
 from portal.ways_out import return_addresses

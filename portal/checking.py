@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from portal.accounts import StaffAccount
-from portal.migrating import is_current
+from portal.revision import is_current
 from portal.settings import LOOPBACK, BadSettings, Settings, read_settings
 from tracking.storage import Database
 

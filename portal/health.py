@@ -13,7 +13,7 @@ from messaging.cases import Case, CaseStatus, Task
 from messaging.notifications import Notification
 from portal.live_wheel import COUNTS
 from portal.message_figures import add_message_figures
-from portal.migrating import is_current
+from portal.revision import is_current
 from portal.services import Services, services
 from tracking import fix_stream
 from tracking.deliveries import Delivery

@@ -11,9 +11,9 @@ from functools import partial
 from portal import logs
 from portal.bounce_command import take_piped_bounce
 from portal.erase_command import erase_person
-from portal.migrating import require_current
 from portal.reconcile_command import reconcile_day
 from portal.retain_command import report_retention
+from portal.revision import require_current
 from portal.services import Services
 
 

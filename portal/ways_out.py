@@ -4,6 +4,7 @@ from email.utils import parseaddr
 
 from messaging.channels.smtp import SmtpMail
 from messaging.channels.twilio import TwilioSms
+from messaging.channels.twilio_media import TwilioMedia
 from messaging.return_addresses import ReturnAddresses
 from portal.services import Services
 from portal.settings import Settings
@@ -42,3 +43,13 @@ def return_addresses(settings: Settings) -> ReturnAddresses:
     """Return the addresses that mails come back to: on their own domain, else on that of the sender."""
     own = parseaddr(settings.mail_from)[1].rpartition("@")[2]
     return ReturnAddresses(settings.secret_keys, settings.bounce_domain or own)
+
+
+def twilio_media(settings: Settings) -> TwilioMedia:
+    """Return what fetches this account's media."""
+    return TwilioMedia(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_tokens[-1],
+        api_url=settings.twilio_api_url,
+        timeout_s=settings.send_timeout_s,
+    )

@@ -6,7 +6,8 @@ import structlog
 from flask import Blueprint, Response, request
 
 from messaging import receipts
-from messaging.channels import twilio
+from messaging.channels.names import TWILIO
+from messaging.channels.twilio_words import REASONS, STATUSES
 from messaging.chat_pictures import expect_pictures
 from messaging.consent import pepper_of
 from messaging.inbound import record_inbound
@@ -31,8 +32,8 @@ def status() -> Response:
     form = _form("MessageSid", "MessageStatus")
     mine = services()
     word = _word(form, request.args.get("m", ""))
-    if word.raw_status not in twilio.STATUSES:
-        log.warning("unknown status", provider=twilio.NAME)
+    if word.raw_status not in STATUSES:
+        log.warning("unknown status", provider=TWILIO)
     with mine.database.writing() as session:
         pepper = pepper_of(mine.settings.secret_keys)
         now, elapsed = mine.clock.now(), mine.clock.elapsed()
@@ -85,11 +86,11 @@ def _form(*required: str) -> dict[str, str]:
 def _word(form: dict[str, str], ours: str) -> Word:
     raw, code = form["MessageStatus"], form.get("ErrorCode", "")
     return Word(
-        provider=twilio.NAME,
+        provider=TWILIO,
         provider_ref=form["MessageSid"],
         raw_status=raw,
-        status=twilio.STATUSES.get(raw),
+        status=STATUSES.get(raw),
         error_code=code,
-        reason=twilio.REASONS.get(code, ""),
+        reason=REASONS.get(code, ""),
         notification_id=ours if _OURS.fullmatch(ours) else None,
     )

@@ -35,9 +35,8 @@ from messaging.sending import Sender, Sent, Timing
 from messaging.settling import Settled, Settler
 from messaging.unreached import anything_open, settle_by_themselves
 from messaging.wording import Company
-from portal.mms import twilio_media
 from portal.services import Services
-from portal.ways_out import mails_out, texts_out
+from portal.ways_out import mails_out, texts_out, twilio_media
 from tracking.facts import chat_changed, delivery_changed, inbox_changed, publish
 from tracking.ids import new_id, new_link_id
 from tracking.links import Audience, recipient_link

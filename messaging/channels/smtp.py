@@ -17,11 +17,11 @@ import aiosmtplib
 
 from messaging.channels.base import LATE, Handed, OutcomeUnknown, Outgoing, Refused
 from messaging.channels.letters import LetterWriter, message_id
+from messaging.channels.names import SMTP
 from messaging.channels.smtp_talk import HungUp, Said, Talk
 from messaging.notifications import NotificationStatus
 from messaging.return_addresses import Purpose, ReturnAddresses
 
-NAME = "smtp"
 DEFAULT_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 HUNG_UP = "disconnected"
 CLOSING = 421  # RFC 5321: the server is not available, and hangs up
@@ -67,7 +67,7 @@ class SmtpMail:
     ``takes_mail`` is true when somebody reads what comes to ``returns``: only then can mail be ended by mail.
     """
 
-    name = NAME
+    name = SMTP
     at_once = CONNECTIONS
     can_find = False
 

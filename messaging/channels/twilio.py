@@ -1,4 +1,4 @@
-"""SMS through Twilio's REST API. Its statuses and error codes end in this file (reference/messaging.md 1)."""
+"""SMS through Twilio's REST API. Its codes end here, its words in ``twilio_words`` (reference/messaging.md 1)."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -14,52 +14,20 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
 from messaging.channels.base import CannotLook, Handed, Listed, OutcomeUnknown, Outgoing, Refused
-from messaging.channels.twilio_http import LAST_BEGINNING, REAL_URL, BoundHttpClient
+from messaging.channels.names import TWILIO
+from messaging.channels.twilio_http import LAST_BEGINNING, BoundHttpClient
 from messaging.channels.twilio_listing import NOT_FOUND, Resource, TwilioListing
+from messaging.channels.twilio_places import REAL_URL
+from messaging.channels.twilio_words import OPTED_OUT, REASONS, STATUSES
 from messaging.notifications import NotificationStatus
 from messaging.receipts import Word
 from messaging.segments import plain
 
-NAME = "twilio"
 LONGEST_VALIDITY_S = 36_000  # Twilio's limits for ValidityPeriod: 1 to 36,000 s
 CLOCK_SKEW = timedelta(seconds=120)  # between our machine and theirs, when looking for what was taken
 MOST_LOOKED_AT = 200  # messages to one number
 AT_ONCE = 50  # sends on their way at the same time (reference/performance.md 4)
 
-_S = NotificationStatus
-# None: says nothing about where our message is. A word that is not here does the same and is logged.
-STATUSES: dict[str, NotificationStatus | None] = {
-    "accepted": _S.ACCEPTED,
-    "scheduled": _S.ACCEPTED,
-    "queued": _S.ACCEPTED,
-    "sending": _S.ACCEPTED,
-    "sent": _S.SENT,
-    "partially_delivered": _S.SENT,
-    "delivered": _S.DELIVERED,
-    "read": _S.DELIVERED,
-    "undelivered": _S.UNDELIVERED,
-    "failed": _S.FAILED,
-    "canceled": _S.FAILED,
-    "receiving": None,
-    "received": None,
-}
-REASONS = {
-    "21211": "the number is not valid",
-    "21408": "texts to this country are not switched on",
-    "21610": "this person has opted out of texts",
-    "21611": "too many texts are waiting at Twilio",
-    "21612": "the number cannot be reached from ours",
-    "21614": "the number cannot get texts",
-    "30001": "too many texts were waiting at Twilio",
-    "30003": "the phone was off or out of reach",
-    "30004": "the phone blocks our texts",
-    "30005": "the number is not in use",
-    "30006": "the number is a landline",
-    "30007": "the carrier filtered the text",
-    "30008": "the carrier gave no reason",
-    "30034": "our number is not registered with the carriers",
-}
-OPTED_OUT = "21610"
 _QUEUE_FULL = "21611"
 # Our fault, not the message's: the account or its keys. It must not cost the messages, so they wait.
 _OUR_FAULT = frozenset({401, 403, 404})
@@ -80,7 +48,7 @@ def _told(text: str) -> dict[str, Any]:
 class TwilioSms:
     """One account and sender. Build it inside a running event loop; ``close`` it there."""
 
-    name = NAME
+    name = TWILIO
     at_once = AT_ONCE
     can_find = True
 
@@ -133,7 +101,7 @@ class TwilioSms:
         sid = told.get("sid")
         if not isinstance(sid, str) or not sid:
             raise OutcomeUnknown("an answer without an id")
-        return Handed(sid, STATUSES.get(str(told.get("status"))) or _S.ACCEPTED)
+        return Handed(sid, STATUSES.get(str(told.get("status"))) or NotificationStatus.ACCEPTED)
 
     async def find(self, message: Outgoing, since: datetime) -> Sequence[Handed]:
         """Return texts to the same number with the same words, created since then by our machine's clock."""
@@ -144,7 +112,7 @@ class TwilioSms:
                 if text.created_at is not None and text.created_at < since - CLOCK_SKEW:
                     continue
                 if _words(text.body) == words and not text.is_inbound:
-                    found.append(Handed(text.sid, STATUSES.get(text.status) or _S.ACCEPTED))
+                    found.append(Handed(text.sid, STATUSES.get(text.status) or NotificationStatus.ACCEPTED))
         except _CANNOT as error:
             raise CannotLook(type(error).__name__) from error
         return found[::-1]
@@ -158,7 +126,7 @@ class TwilioSms:
         if found is None:
             return None
         text = _listed(found)
-        return Word(NAME, provider_ref, text.raw_status, text.status, text.error_code, text.reason)
+        return Word(TWILIO, provider_ref, text.raw_status, text.status, text.error_code, text.reason)
 
     async def day(self, on: date) -> AsyncIterator[Listed]:
         """Yield the texts our sender sent on a day (UTC, as Twilio counts), page by page. Raises ``CannotLook``.

@@ -14,9 +14,9 @@ from twilio.http.response import Response
 from yarl import URL
 
 from messaging.channels.base import BUSY, LATE, OutcomeUnknown, Refused
+from messaging.channels.twilio_places import REAL_URL
 
 FORM = "application/x-www-form-urlencoded"
-REAL_URL = "https://api.twilio.com"
 CONNECT_TIMEOUT_S = 5.0
 
 LAST_BEGINNING: ContextVar[float | None] = ContextVar("begin_by", default=None)

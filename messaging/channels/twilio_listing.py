@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from messaging.channels.base import CannotLook
-from messaging.channels.twilio_http import REAL_URL, BoundHttpClient
+from messaging.channels.twilio_http import BoundHttpClient
+from messaging.channels.twilio_places import REAL_URL
 
 NOT_FOUND = 404
 

@@ -10,11 +10,10 @@ from urllib.parse import urljoin, urlsplit
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 
-from messaging.channels.twilio_http import REAL_URL
+from messaging.channels.twilio_places import REAL_URL, media_home
 from messaging.errors import MessagingError
 
 LARGEST_MEDIA = 6 * 1024 * 1024  # bytes; Twilio takes 5 MB a message
-_PATH = re.compile(r"/2010-04-01/Accounts/(AC[0-9a-f]{32})/Messages/(?:SM|MM)[0-9a-f]{32}/Media/ME[0-9a-f]{32}")
 _STORES = re.compile(
     r"https://(?:[a-z0-9-]+\.)*twiliocdn\.com/|https://s3-external-1\.amazonaws\.com/media\.twiliocdn\.com/"
 )
@@ -33,22 +32,15 @@ class TwilioMedia:
     """Fetches media of one account. ``api_url`` is Twilio's, or that of a server that speaks its protocol."""
 
     def __init__(self, *, account_sid: str, auth_token: str, api_url: str | None, timeout_s: float) -> None:
-        self._account_sid = account_sid
-        self._base = (api_url or REAL_URL).rstrip("/")
+        self._home = media_home(account_sid, api_url)
+        self._base = self._home.base
         credentials = base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
         self._headers = {"Authorization": f"Basic {credentials}"}
         self._timeout = ClientTimeout(total=timeout_s)
 
-    def is_ours(self, url: str) -> bool:
-        """True for an address of this account's media, at Twilio or at the configured host."""
-        parts = urlsplit(url)
-        path = _PATH.fullmatch(parts.path)
-        known = {REAL_URL, self._base}
-        return path is not None and path[1] == self._account_sid and f"{parts.scheme}://{parts.netloc}" in known
-
     async def fetch(self, url: str) -> bytes:
         """Return the bytes of one picture. Raises ``NoMedia``."""
-        if not self.is_ours(url):
+        if not self._home.holds(url):
             raise NoMedia("this is no address of our account's media", is_permanent=True)
         try:
             async with ClientSession(timeout=self._timeout) as http:

@@ -27,8 +27,9 @@ from hypothesis.stateful import (
 from redis import Redis
 from sqlalchemy import Row, event, select, update
 
-from messaging.channels import twilio
 from messaging.channels.base import Outgoing
+from messaging.channels.names import TWILIO
+from messaging.channels.twilio_words import STATUSES
 from messaging.consent import ConsentAction, contact_hash, note_consent, pepper_of
 from messaging.kinds import RULES, Channel, Kind, Lane, Promise
 from messaging.notifications import TERMINAL, Notification, NotificationStatus
@@ -90,7 +91,7 @@ class LifeCycle(RuleBasedStateMachine):
         super().__init__()
         self.stage, self.database, self.clock = stage, stage.services.database, stage.clock
         stage.clear()
-        self.texts = Shelf(twilio.NAME, can_find=True, seen=self._seen)
+        self.texts = Shelf(TWILIO, can_find=True, seen=self._seen)
         self.mails = Shelf("smtp", can_find=False, seen=self._seen)
         self.shelves = {Channel.SMS: self.texts, Channel.EMAIL: self.mails}
         self.texts.taken = self._taken
@@ -238,7 +239,7 @@ class LifeCycle(RuleBasedStateMachine):
     @precondition(lambda self: self.texts.journal)
     @rule(
         data=st.data(),
-        word=st.sampled_from([*twilio.STATUSES, "teleported"]),
+        word=st.sampled_from([*STATUSES, "teleported"]),
         code=st.sampled_from(["", "30003", "30008"]),
         is_named=st.booleans(),
     )
@@ -254,10 +255,10 @@ class LifeCycle(RuleBasedStateMachine):
 
     def _tell(self, taken: Taken, word: str, code: str = "", *, is_named: bool = True) -> None:
         told = Word(
-            twilio.NAME,
+            TWILIO,
             taken.ref,
             word,
-            twilio.STATUSES.get(word),
+            STATUSES.get(word),
             code,
             notification_id=taken.reference if is_named else None,
         )

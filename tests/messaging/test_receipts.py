@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from messaging.channels.twilio import STATUSES
+from messaging.channels.twilio_words import STATUSES
 from messaging.kinds import Channel, Kind
 from messaging.notifications import MOVES, TERMINAL, Notification, NotificationStatus, advance
 from messaging.outbox import queue

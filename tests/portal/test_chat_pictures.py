@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from PIL import Image
 from sqlalchemy import select
 
-from messaging.channels.twilio_media import REAL_URL, NoMedia, TwilioMedia
+from messaging.channels.twilio_media import NoMedia, TwilioMedia
+from messaging.channels.twilio_places import REAL_URL, media_home
 from messaging.chat_pictures import ChatPicture, PictureStatus, expect_pictures
 from messaging.conversations import Voice, thread
 from messaging.inbound import read_inbound, record_inbound
@@ -273,7 +274,7 @@ def test_what_cannot_be_shown_says_so_and_trouble_is_tried_again(
     ],
 )
 def test_no_other_address_is_ever_asked(url: str) -> None:
-    assert not fetcher(None).is_ours(url)
+    assert not media_home(ACCOUNT, None).holds(url)
     with pytest.raises(NoMedia, match="no address of our account"):
         asyncio.run(fetcher(None).fetch(url))
 

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 import migrations.env_tables  # noqa: F401 - every table is read
 from messaging.cases import Task
-from messaging.channels import twilio
 from messaging.channels.base import Handed, OutcomeUnknown, Outgoing, Refused
+from messaging.channels.names import TWILIO
 from messaging.consent import ConsentEvent, contact_hash, pepper_of
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus, advance
@@ -39,7 +39,7 @@ ENGINES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 class Shelf:
     """A provider that says what it is told to, and calls ``meanwhile`` while it has a text to ``PHONE``."""
 
-    name, at_once, can_find = twilio.NAME, 4, True
+    name, at_once, can_find = TWILIO, 4, True
 
     def __init__(self) -> None:
         self.meanwhile: Callable[[], object] = lambda: None

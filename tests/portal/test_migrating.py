@@ -3,12 +3,14 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
 from messaging.conversations import note_event
 from messaging.search_index import newest_lines
 from migrations.env_tables import is_described
-from portal.migrating import WrongRevision, is_current, migrate, require_current
+from portal.migrating import migrate
+from portal.revision import SCRIPTS, WrongRevision, is_current, newest_revision, require_current
 from sandbox.postgres import Cluster
 from tests.builders import make_delivery
 from tests.not_run import leave_out
@@ -32,6 +34,10 @@ def bare_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     yield opened
     opened.close()
     cluster.drop(name)
+
+
+def test_the_newest_revision_is_read_as_alembic_reads_it() -> None:
+    assert newest_revision() == ScriptDirectory(str(SCRIPTS)).get_current_head()
 
 
 def test_migrations_make_the_tables_the_code_describes(bare_database: Database) -> None:

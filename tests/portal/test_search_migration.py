@@ -9,7 +9,8 @@ from alembic.config import Config
 from sqlalchemy import JSON, Connection, MetaData, Table
 
 from messaging.search import find
-from portal.migrating import SCRIPTS, migrate
+from portal.migrating import migrate
+from portal.revision import SCRIPTS
 from tracking.storage import Database
 
 AT = datetime(2026, 3, 5, 17, 0, tzinfo=UTC)
