@@ -1,11 +1,12 @@
 """What an estimate is, why it moved, what history expects, and the sum over the stops still ahead."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from tracking.geo import LatLon
 from tracking.intervals import RatioQuantiles
 from tracking.slow_places import SlowPlaces
 
@@ -72,6 +73,17 @@ class EtaHistory:
     def default(cls) -> "EtaHistory":
         """Return what holds until a company has a history of its own."""
         return cls(pace=DEFAULT_PACE, quantiles=RatioQuantiles(DEFAULT_RATIOS))
+
+    def around(self, depot: LatLon) -> "EtaHistory":
+        """Return what holds for routes from ``depot``: no pace of a town 100 km away, nor how wrong it was there."""
+        if not self.slow_places.is_elsewhere(depot):
+            return self
+        return replace(
+            EtaHistory.default(),
+            service_s=self.service_s,
+            service_by_type=self.service_by_type,
+            service_by_driver=self.service_by_driver,
+        )
 
     def pace_of(self, driver: str | None) -> float:
         """Return the usual pace of ``driver``, or of everybody."""

@@ -168,7 +168,7 @@ def new_state(
         depot=depot,
         planned_start_at=planned_start_at.timestamp() if planned_start_at else None,
         itinerary=Itinerary(stops),
-        history=history or EtaHistory.default(),
+        history=(history or EtaHistory.default()).around(depot),
         travel=travel or StraightLine(),
         driver=driver,
     )

@@ -26,6 +26,9 @@ LEAST_M, LEAST_S = 100.0, 5.0
 # A long leg goes through so many areas at most, one every kilometre.
 AREA_EVERY_M, MOST_AREAS = 1000.0, 20
 
+# What was driven within so much of a depot says how a truck gets on there; further away is another town (our choice).
+NEAR_DEG = 1.0
+
 Cell = tuple[int, int]
 Cells = Mapping[Cell, tuple[float, int]]
 
@@ -74,6 +77,11 @@ class SlowPlaces:
         places = _areas_of(start, end)
         area = sum(_around(self.areas, cell, PRIOR_AREA_RUNS) for cell in places) / len(places)
         return area * _around(self.streets, _cell(_along(start, end, 0.5), STREET_DEG), PRIOR_LEGS)
+
+    def is_elsewhere(self, place: LatLon) -> bool:
+        """Tell whether something is known, but nothing within about 100 km of ``place``."""
+        cells = [(lat * AREA_DEG - place.lat, lon * AREA_DEG - place.lon) for lat, lon in self.areas]
+        return bool(cells) and not any(max(abs(north), abs(east)) <= NEAR_DEG for north, east in cells)
 
     def to_json(self) -> dict[str, list[list[float]]]:
         """Return plain JSON values."""

@@ -233,3 +233,14 @@ def test_a_driver_is_not_slow_for_the_area_that_is(tmp_path: Path) -> None:
     other_first, other_second = (read_run(fast[0]).stops[number].place for number in (1, 2))
     ratio = history.slow_places.factor(first, second) / history.slow_places.factor(other_first, other_second)
     assert 2 ** (12 / 16) * 0.99 < ratio < 2 ** (18 / 22) * 1.01
+
+
+def test_the_pace_of_one_town_is_not_expected_of_another(tmp_path: Path) -> None:
+    slow = write(tmp_path / "dev.jsonl", *(made_run(f"d{number}", speed_mps=2.0) for number in range(6)))
+    far = moved(made_run(), lat=2.0)
+    _, untaught = played(tmp_path, far, taps=True)
+    _, taught = played(tmp_path, far, taps=True, dev_path=slow)
+    # 600 m to the first stop: nothing but the pace, which is the default one without a history of this town.
+    assert taught[0]["eta_s"] == untaught[0]["eta_s"]
+    _, near = played(tmp_path, made_run(), taps=True, dev_path=slow)
+    assert float(near[0]["eta_s"]) > 1.5 * float(untaught[0]["eta_s"])
