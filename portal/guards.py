@@ -1,10 +1,15 @@
 """Rate limits and CSRF tokens: the two extensions that blueprints decorate their views with."""
 
-from flask import request
+from flask import Response, request
 from flask_limiter import Limiter
 from flask_wtf import CSRFProtect
 
 from portal.addresses import neighbourhood
+
+
+def is_counted(response: Response) -> bool:
+    """Tell whether a request counts against its sender: not when the failure was ours, for they have to try again."""
+    return response.status_code < 500
 
 
 def _caller() -> str:

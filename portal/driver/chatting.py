@@ -12,7 +12,7 @@ from portal.chat_uploads import picture_answer, uploaded_photo
 from portal.driver.day import load_day
 from portal.driver.routing import blueprint
 from portal.driver.shift import current_shift, shift_key
-from portal.guards import limiter
+from portal.guards import is_counted, limiter
 from portal.htmx import htmx
 from portal.services import services
 from tracking.facts import chat_changed, inbox_changed, publish
@@ -20,7 +20,7 @@ from tracking.ids import new_id
 
 
 @blueprint.post("/deliveries/<delivery_id>/messages")
-@limiter.limit("20/minute;300/hour", key_func=shift_key)
+@limiter.limit("20/minute;300/hour", key_func=shift_key, deduct_when=is_counted)
 def message(delivery_id: str) -> ResponseReturnValue:
     """Say one line to the recipient; a quick reply is a line too."""
     mine = services()

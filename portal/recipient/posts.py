@@ -11,7 +11,7 @@ from messaging.errors import MessagingError
 from messaging.ratings import rate
 from messaging.unreached import they_know
 from portal.chat_uploads import uploaded_photo
-from portal.guards import limiter
+from portal.guards import is_counted, limiter
 from portal.htmx import htmx
 from portal.i18n import tongue
 from portal.recipient import fragments
@@ -32,7 +32,7 @@ class RefusedPhoto(MessagingError):
 
 
 @blueprint.post("/t/<token>/messages")
-@limiter.limit("10/minute;60/hour", key_func=link_key)
+@limiter.limit("10/minute;60/hour", key_func=link_key, deduct_when=is_counted)
 def write(token: str) -> ResponseReturnValue:
     """Add a line to the chat. htmx gets the chat, a plain form goes back to the page it came from."""
     mine = services()
@@ -79,7 +79,7 @@ def _refused_line(view: RecipientView, here: Visit, refusal: str, body: str) -> 
 
 
 @blueprint.post("/t/<token>/note")
-@limiter.limit("10/minute", key_func=link_key)
+@limiter.limit("10/minute", key_func=link_key, deduct_when=is_counted)
 def leave_note(token: str) -> ResponseReturnValue:
     """Keep what the recipient tells the driver to know: gate code, safe place."""
     mine = services()
@@ -100,7 +100,7 @@ def leave_note(token: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/t/<token>/rating")
-@limiter.limit("10/minute", key_func=link_key)
+@limiter.limit("10/minute", key_func=link_key, deduct_when=is_counted)
 def give_rating(token: str) -> ResponseReturnValue:
     """Keep how it went: 1 to 5, with or without words."""
     mine = services()
@@ -129,7 +129,7 @@ def give_rating(token: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/t/<token>/seen")
-@limiter.limit("30/minute", key_func=link_key)
+@limiter.limit("30/minute", key_func=link_key, deduct_when=is_counted)
 def seen(token: str) -> ResponseReturnValue:
     """Note that the page was in view for three seconds; with ``chat`` also that the lines were."""
     mine = services()

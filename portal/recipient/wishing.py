@@ -13,7 +13,7 @@ from messaging.recipient_acts import NoMinutes, ask_for_call, come_late
 from messaging.wish_actions import ask_for, possible_days, take_back
 from messaging.wish_texts import days_words, wish_text
 from messaging.wishes import WishKind, WishRefused
-from portal.guards import limiter
+from portal.guards import is_counted, limiter
 from portal.htmx import htmx
 from portal.i18n import tongue
 from portal.recipient.shell import Visit, blueprint, link_key, rendered, visit
@@ -26,7 +26,7 @@ Act = Callable[[Session, Visit, datetime], object]
 
 
 @blueprint.post("/t/<token>/wish")
-@limiter.limit("10/minute;40/hour", key_func=link_key)
+@limiter.limit("10/minute;40/hour", key_func=link_key, deduct_when=is_counted)
 def ask_wish(token: str) -> ResponseReturnValue:
     """Ask for a safe place, a neighbour or another day."""
     kind, day = _kind(request.form.get("kind", "")), _day(request.form.get("day", ""))
@@ -47,14 +47,14 @@ def ask_wish(token: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/t/<token>/wish/back")
-@limiter.limit("10/minute;40/hour", key_func=link_key)
+@limiter.limit("10/minute;40/hour", key_func=link_key, deduct_when=is_counted)
 def take_wish_back(token: str) -> ResponseReturnValue:
     """Take back what was asked for or agreed."""
     return _take(token, lambda session, here, now: take_back(session, here.delivery_id, now=now))
 
 
 @blueprint.post("/t/<token>/late")
-@limiter.limit("10/minute;40/hour", key_func=link_key)
+@limiter.limit("10/minute;40/hour", key_func=link_key, deduct_when=is_counted)
 def be_late(token: str) -> ResponseReturnValue:
     """Tell the driver by how many minutes the recipient is late."""
     minutes, request_id = request.form.get("minutes", type=int), request.form.get("request_id") or None
@@ -66,7 +66,7 @@ def be_late(token: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/t/<token>/call")
-@limiter.limit("5/minute;20/hour", key_func=link_key)
+@limiter.limit("5/minute;20/hour", key_func=link_key, deduct_when=is_counted)
 def ask_call(token: str) -> ResponseReturnValue:
     """Ask to be called back."""
     request_id = request.form.get("request_id") or None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from messaging.chat_lines import ChatMessage
 from messaging.conversations import Origin, Voice, say
@@ -266,6 +267,24 @@ def test_too_many_lines_a_minute_are_refused(client: FlaskClient, token: str) ->
         client.post(f"/t/{token}/messages", data={"body": f"line {n}"}, headers=HTMX).status_code for n in range(11)
     ]
     assert statuses == [200] * 10 + [429]
+
+
+def test_tries_that_failed_for_our_fault_do_not_count(
+    client: FlaskClient, services: Services, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the database is away somebody tries again and again; when it is back they are let in at once."""
+
+    def away() -> Any:
+        raise OperationalError("SELECT 1", None, Exception("the server is not there"))
+
+    def write() -> int:
+        return client.post(f"/t/{token}/messages", data={"body": "Hello"}, headers=HTMX).status_code
+
+    monkeypatch.setitem(client.application.config, "PROPAGATE_EXCEPTIONS", False)  # as it is outside tests
+    with monkeypatch.context() as patched:
+        patched.setattr(services.database, "reading", away)
+        assert {write() for _ in range(12)} <= {500, 503}
+    assert write() == 200
 
 
 def test_a_note_is_kept_and_shown(client: FlaskClient, services: Services, delivery: Delivery, token: str) -> None:
