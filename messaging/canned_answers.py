@@ -22,7 +22,7 @@ WORDS: dict[str, str] = {
     "reference": "the order's reference",
     "items": "the goods",
     "window": "the promised window, such as 10:00–12:00",
-    "expected": "when it is expected now, such as 11:20–11:50",
+    "expected": "when it is expected now, such as 11:20-11:50 am",
     "me": "the first name of who answers",
 }
 LONGEST_NAME = 60

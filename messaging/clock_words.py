@@ -5,7 +5,7 @@ windows of a day are few, and Babel takes a tenth of a millisecond for each.
 """
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,12 @@ def formats_of(locale: str, language: str) -> Locale:
 @lru_cache(maxsize=KEPT)
 def clock_words(at: datetime, zone: str, formats: Locale) -> str:
     """Return the time of day in ``zone``."""
-    text = format_time(at.astimezone(ZoneInfo(zone)), "short", locale=formats)
+    return hour_words(at.astimezone(ZoneInfo(zone)).time(), formats)
+
+
+def hour_words(at: time, formats: Locale) -> str:
+    """Return a time of day."""
+    text = format_time(at, "short", locale=formats)
     text = text.replace("\u202f", "\u00a0").replace(" ", "\u00a0")
     return text.lower() if formats.language == SOURCE_LANGUAGE else text
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from babel import Locale
+
+from messaging.clock_words import SOURCE_LANGUAGE, hour_words
 from messaging.errors import MessagingError
 from messaging.hours import Quiet, quiet_of
 from messaging.kinds import RULES, Kind
@@ -106,8 +109,8 @@ def checked(kind: Kind, wanted: KindRules) -> KindRules:
     moment = at or USUAL_AT.get(kind)
     if moment is not None and quiet is not None and not quiet.until <= moment < quiet.since:
         raise BadRule(
-            f"{moment:%H:%M} lies in the quiet hours. Choose an hour from {quiet.until:%H:%M} on, before "
-            f"{quiet.since:%H:%M}, or change the quiet hours."
+            f"{_hour(moment)} lies in the quiet hours. Choose an hour from {_hour(quiet.until)} on, before "
+            f"{_hour(quiet.since)}, or change the quiet hours."
         )
     return KindRules(
         wanted.is_on,
@@ -123,7 +126,11 @@ def _check_quiet(quiet: Quiet) -> None:
     if quiet.until >= quiet.since:
         raise BadRule("Quiet hours begin in the evening and end in the morning: the end must be the earlier hour.")
     if quiet.until < EARLIEST or quiet.since > LATEST:
-        raise BadRule(f"Nobody is written to before {EARLIEST:%H:%M} or after {LATEST:%H:%M}.")
+        raise BadRule(f"Nobody is written to before {_hour(EARLIEST)} or after {_hour(LATEST)}.")
+
+
+def _hour(at: time) -> str:
+    return hour_words(at, Locale(SOURCE_LANGUAGE))
 
 
 def merged(kept: Mapping[Kind, Mapping[str, Any]]) -> Rules:

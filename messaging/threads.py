@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from babel import Locale
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.chat_lines import ChatMessage, Conversation, Origin, Voice, first_name
 from messaging.chat_pictures import NO_WORDS, Shown, pictures_of
 from messaging.chat_states import ChatState, chat_state, facts_of
+from messaging.clock_words import SOURCE_LANGUAGE, clock_words
 from messaging.fixed_lines import fixed_in
 from messaging.inbound_texts import InboundMessage
 from messaging.notifications import Notification
@@ -22,6 +23,7 @@ from tracking.deliveries import Delivery, load
 # What became of the text or mail that carries a line: it is out, or it came to nothing.
 OUT = frozenset({"accepted", "sent", "delivered"})
 LOST = frozenset({"undelivered", "failed", "suppressed", "expired"})
+_FORMATS = Locale(SOURCE_LANGUAGE)
 _OWN_WORDS = {Voice.RECIPIENT: "recipient", Voice.DRIVER: "driver", Voice.SUPPORT: "support"}
 
 
@@ -30,10 +32,11 @@ class ChatLine:
     """One line as this reader may see it.
 
     ``id`` is negative for what happened to the goods between the lines.
-    ``author`` is a display name, empty for the system. ``seen`` is an English sentence ("Seen by the driver 14:03", in
-    the address's time), ``seen_by`` and ``seen_at`` the same for a translation. ``carried_by`` and ``carried_status``
-    say what text or mail was planned for it. ``assumed`` is for support: why a text was put in this thread. A line of
-    ours, or one that was tapped, is in the reader's language; one that is a picture only has no words.
+    ``author`` is a display name, empty for the system. ``seen`` is an English sentence ("Seen by the driver 2:03 pm",
+    in the address's time), ``seen_by`` and ``seen_at`` the same for a translation. ``carried_by`` and
+    ``carried_status`` say what text or mail was planned for it. ``assumed`` is for support: why a text was put in this
+    thread. A line of ours, or one that was tapped, is in the reader's language; one that is a picture only has no
+    words.
     """
 
     id: int
@@ -230,7 +233,7 @@ def _seen_sentence(reader: str | None, seen_at: datetime | None, zone: str) -> s
     if reader is None or seen_at is None:
         return None
     who = "support" if reader == "support" else f"the {reader}"
-    return f"Seen by {who} {seen_at.astimezone(ZoneInfo(zone)):%H:%M}"
+    return f"Seen by {who} {clock_words(seen_at, zone, _FORMATS)}"
 
 
 def _author(line: ChatMessage, delivery: Delivery, audience: Voice) -> str:

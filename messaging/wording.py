@@ -107,7 +107,7 @@ def speech_of(
     """
     voice = Voice(delivery.locale, delivery.zone, channel)
     window = delivery.window_start_at, delivery.window_end_at
-    lo_at, hi_at = _expected(delivery)
+    lo_at, hi_at = expected_of(delivery)
     asks = kind is Kind.DELIVERED and may_ask
     driver = _first_name(delivery.stop.route.driver.name) or voice.word("driver")
     words = {
@@ -166,7 +166,7 @@ def route_speech(route: Route, *, stops: int, locale: str, company: Company, lin
     return Speech(words, {})
 
 
-def _expected(delivery: Delivery) -> tuple[datetime, datetime]:
+def expected_of(delivery: Delivery) -> tuple[datetime, datetime]:
     """Return the time promised on the page, once there is one, else the window."""
     if delivery.promise_lo_at is None or delivery.promise_hi_at is None:
         return delivery.window_start_at, delivery.window_end_at

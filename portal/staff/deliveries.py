@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
@@ -285,8 +286,8 @@ def _view(session: Session, delivery_id: str, form: Form = Form()) -> DeliveryVi
         facts=facts_of(session, found, now),
         form=form,
         service_on=found.service_on.isoformat(),
-        window_start=words.clock(found.window_start_at, found.zone),
-        window_end=words.clock(found.window_end_at, found.zone),
+        window_start=_typed_time(found.window_start_at, found.zone),
+        window_end=_typed_time(found.window_end_at, found.zone),
         routes=_routes(session, found),
         can_change=can_change,
         can_reschedule=can_change and DeliveryStatus.RESCHEDULED in moves,
@@ -304,3 +305,8 @@ def _routes(session: Session, found: Delivery) -> tuple[tuple[str, str], ...]:
     )
     coming = session.scalars(statement.order_by(Route.service_on, Route.name).limit(60))
     return tuple((route.id, f"{words.day(route.service_on)}: {route.name}") for route in coming)
+
+
+def _typed_time(at: datetime, zone: str) -> str:
+    """Return a local time as a form's field holds it."""
+    return f"{at.astimezone(ZoneInfo(zone)):%H:%M}"

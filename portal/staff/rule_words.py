@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from datetime import time
 from typing import Any
 
+from messaging.clock_words import hour_words
 from messaging.hours import UNDER_WAY_QUIET, Quiet, quiet_of
 from messaging.kinds import RULES, Kind, Promise
 from messaging.message_rules import USUAL_AT, USUAL_WAIT_S, KindRules, rules_from, usual_quiet
 from messaging.plan_ahead import DAY_BEFORE_UNTIL, DAYS_BEFORE
+from portal.staff.words import FORMATS
 from tracking.nearness import USUAL_NEARNESS
 
 _WHEN: dict[Kind, str] = {
@@ -59,7 +61,7 @@ def meaning(kind: Kind, rules: KindRules) -> str:
 
 def hour(at: time) -> str:
     """Return an hour of the day as staff read it."""
-    return f"{at:%H:%M}"
+    return hour_words(at, FORMATS)
 
 
 def hours_words(quiet: Quiet | None) -> str:

@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 from messaging.canned_answers import Offer, offers
 from messaging.chat_lines import Origin, Voice, first_name
 from messaging.chat_pictures import Shown
+from messaging.clock_words import formats_of, span_words
+from messaging.texts import language_of
 from messaging.threads import Thread, thread
+from messaging.wording import expected_of
 from portal import accounts, presence
 from portal.services import services
 from portal.staff import words
@@ -105,7 +108,7 @@ def talk_view(
         can_hand_back=found.taken_over_by is not None,
         staff=tuple((person.id, person.name) for person in in_use),
         others=others_in(delivery_id, names),
-        offers=tuple(offers(session, delivery.locale, answer_words(delivery, facts))),
+        offers=tuple(offers(session, delivery.locale, answer_words(delivery))),
         elsewhere=_elsewhere(session, delivery, now),
         problem=problem,
         typed=typed,
@@ -125,16 +128,17 @@ def others_in(delivery_id: str, names: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def answer_words(delivery: Delivery, facts: Facts) -> dict[str, str]:
-    """Return a value for every word a canned answer may use."""
+def answer_words(delivery: Delivery) -> dict[str, str]:
+    """Return a value for every word a canned answer may use, times as this recipient reads them."""
+    formats = formats_of(delivery.locale, language_of(delivery.locale))
     return {
         "name": first_name(delivery.recipient_name),
         "driver": first_name(delivery.stop.route.driver.name),
         "company": services().settings.company_name,
         "reference": delivery.reference,
         "items": delivery.items,
-        "window": facts.window,
-        "expected": facts.promise if facts.promise not in {"", "–"} else facts.window,
+        "window": span_words(delivery.window_start_at, delivery.window_end_at, delivery.zone, formats),
+        "expected": span_words(*expected_of(delivery), delivery.zone, formats),
         "me": first_name(me().name),
     }
 

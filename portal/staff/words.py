@@ -4,13 +4,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from babel import Locale
+
 from messaging.cases import TaskKind
+from messaging.clock_words import SOURCE_LANGUAGE, clock_words, span_words
 from messaging.kinds import Channel, Kind
 from messaging.notifications import NotificationStatus
 from tracking.custody import CustodyKind
 from tracking.deliveries import DeliveryStatus
 from tracking.eta import Cause
 from tracking.routes import RouteStatus
+
+FORMATS = Locale(SOURCE_LANGUAGE)  # staff pages are in English
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +133,8 @@ def custody_tone(kind: CustodyKind) -> str:
 
 
 def clock(at: datetime | None, zone: str) -> str:
-    """Return the local time of day, such as 14:02; a dash when unknown."""
-    return "–" if at is None else at.astimezone(ZoneInfo(zone)).strftime("%H:%M")
+    """Return the local time of day as texts in English say it, such as 2:02 pm; a dash when unknown."""
+    return "–" if at is None else clock_words(at, zone, FORMATS)
 
 
 def day(on: date) -> str:
@@ -146,8 +151,10 @@ def moment(at: datetime | None, zone: str, now: datetime) -> str:
 
 
 def window(start_at: datetime | None, end_at: datetime | None, zone: str) -> str:
-    """Return a range of local times, such as 10:00–12:00."""
-    return "–" if start_at is None or end_at is None else f"{clock(start_at, zone)}–{clock(end_at, zone)}"
+    """Return a range of local times, such as 10:00 am–12:00 pm or 2:10–2:40 pm."""
+    if start_at is None or end_at is None:
+        return "–"
+    return span_words(start_at, end_at, zone, FORMATS).replace("-", "–")
 
 
 def span(length: timedelta) -> str:

@@ -123,7 +123,7 @@ def test_a_line_the_driver_saw_is_not_texted(session: Session) -> None:
     assert mark_seen(session, delivery.id, reader=Voice.DRIVER, now=NOW + timedelta(seconds=40))
     assert carrier(session, delivery).status is NotificationStatus.WITHDRAWN
     (line,) = thread(session, delivery.id, audience=Voice.RECIPIENT, now=NOW).lines
-    assert line.seen == "Seen by the driver 10:00"
+    assert line.seen == "Seen by the driver 10:00\N{NO-BREAK SPACE}am"
 
 
 def test_seeing_again_changes_nothing(session: Session) -> None:

@@ -81,7 +81,7 @@ def test_a_dispatcher_writes_an_answer_and_support_puts_it_in(
 
     assert saved.status_code == 303
     assert (refused.status_code, "((secret))" in refused.text) == (422, True)
-    said = f"Hello {name}, Dana comes 12:25–12:40. Mara"
+    said = f"Hello {name}, Dana comes 12:25-12:40\N{NO-BREAK SPACE}pm. Mara"
     assert f'data-text="{said}"' in page
     assert f">{said}</textarea>" in chosen
     assert "Edit" in staff.get("/staff/answers").text

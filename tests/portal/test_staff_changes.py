@@ -1,5 +1,7 @@
 """The changes of the day: of a route, of a delivery, of links and devices."""
 
+import re
+
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -111,6 +113,9 @@ def test_a_delivery_moves_to_another_day_only_after_a_yes(
 ) -> None:
     path = f"/staff/deliveries/{day.not_loaded}/reschedule"
     fields = {"service_on": "2026-03-06", "window_start": "09:00", "window_end": "11:00", "route_id": ""}
+
+    page = staff.get(f"/staff/deliveries/{day.not_loaded}").text
+    assert re.search(r'name="window_start"[^>]*value="\d\d:\d\d"', page)
 
     asked = staff.post(path, fields)
     assert asked.status_code == 200

@@ -152,12 +152,12 @@ def test_a_trial_to_nobody_or_too_often_is_refused(staff: StaffBrowser, services
 def test_rules_are_kept_and_undone(staff: StaffBrowser, services: Services) -> None:
     rules = {"is_on": "yes", "at": "17:00", "days_before": "2", "quiet_since": "20:00", "quiet_until": "09:00"}
     assert staff.post("/staff/messages/day_before/rules", {**rules, "seen": "0"}).status_code == 303
-    assert "At 17:00, 2 days before" in staff.get("/staff/messages").text
+    assert "At 5:00\N{NO-BREAK SPACE}pm, 2 days before" in staff.get("/staff/messages").text
     assert versions(services, "day_before/rules")[0].spread_at is None
 
     staff.post("/staff/messages/day_before/rules/restore", {"number": "0", "seen": "1"})
 
-    assert "At 18:00, the day before" in staff.get("/staff/messages").text
+    assert "At 6:00\N{NO-BREAK SPACE}pm, the day before" in staff.get("/staff/messages").text
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,10 @@ def test_rules_are_kept_and_undone(staff: StaffBrowser, services: Services) -> N
         ({"at": "21:00"}, "lies in the quiet hours"),
         ({"at": "noon"}, "Write an hour as 18:00."),
         ({"quiet_since": "08:00", "quiet_until": "20:00"}, "the end must be the earlier hour"),
-        ({"quiet_since": "23:00", "quiet_until": "08:00"}, "Nobody is written to before 06:00 or after 22:00."),
+        (
+            {"quiet_since": "23:00", "quiet_until": "08:00"},
+            "Nobody is written to before 6:00\N{NO-BREAK SPACE}am or after 10:00\N{NO-BREAK SPACE}pm.",
+        ),
         ({"quiet_since": "20:00"}, "a beginning and an end"),
         ({"days_before": "9"}, "between 1 and 3"),
         ({"seen": "4"}, "Somebody saved another version"),

@@ -33,9 +33,9 @@ def rest(services: Services) -> None:
 def test_every_staff_page_says_that_texts_do_not_get_out(staff: StaffBrowser, services: Services) -> None:
     assert "have not got out" not in staff.get("/staff/").text
     rest(services)
-    assert "Texts have not got out since 12:00." in staff.get("/staff/").text
+    assert "Texts have not got out since 12:00\N{NO-BREAK SPACE}pm." in staff.get("/staff/").text
     page = staff.get("/staff/ways-out").text
-    assert "Since 12:00, no answer in time." in page
+    assert "Since 12:00\N{NO-BREAK SPACE}pm, no answer in time." in page
     assert "Messages get out." in page
 
 
@@ -43,7 +43,7 @@ def test_slow_texts_are_told_with_their_share(staff: StaffBrowser, services: Ser
     with services.database.writing() as session:
         slow = ProviderState(provider="twilio", slow_since_at=services.clock.now(), slow_share=0.4)
         session.add(slow)
-    assert "Texts arrive slowly since 12:00: 40 %" in staff.get("/staff/").text
+    assert "Texts arrive slowly since 12:00\N{NO-BREAK SPACE}pm: 40 %" in staff.get("/staff/").text
 
 
 def test_doubts_and_days_are_counted_on_the_page_and_in_the_figures(
