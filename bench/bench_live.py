@@ -23,19 +23,21 @@ from bench.live.goals import Goal, at_least, at_most, tell
 from bench.live.house import (
     HERE,
     ONE_AND_ALL,
+    PATIENCE_S,
     SERVER_CORE,
     House,
     Viewers,
     allow_many_files,
     compiled,
     cpu_s,
+    ended,
     memory_kb,
     on_core,
 )
 from bench.live.publishing import ByPost, ByRedis
 from sandbox.world import free_port
 
-STEADY_S, EVERY_S, REST_S = 6.0, 5.0, 3.0
+STEADY_S, EVERY_S, REST_S = 6.0, 5.0, 5.0
 BURST = 10  # places of every truck, back to back
 WAVES = 5  # of one place of every truck each, with nothing to conflate
 Publish = Callable[[list[str]], None]
@@ -175,7 +177,8 @@ def nchan(house: House, work: Path) -> Iterator[tuple[list[int], int, int]]:
     finally:
         for process in (nginx, door):
             process.terminate()
-            process.wait(timeout=20)
+        for process in (nginx, door):
+            ended(process)
 
 
 def measure_nchan(house: House, work: Path) -> dict[str, float]:
@@ -196,10 +199,14 @@ def measure_floor(house: House, work: Path) -> dict[str, float]:
             stdout=subprocess.PIPE,
             text=True,
         )
-    house.instance.wait_for_port(port)
-    with Viewers(work / "viewers", port, ["/"] * count, work, in_flight=64) as viewers:
-        viewers.ask("open")
-        printed, _ = process.communicate("go\n", timeout=120)
+    try:
+        house.instance.wait_for_port(port)
+        with Viewers(work / "viewers", port, ["/"] * count, work, in_flight=64) as viewers:
+            viewers.ask("open")
+            printed, _ = process.communicate("go\n", timeout=PATIENCE_S)
+    finally:
+        process.kill()
+        process.wait()
     figures: dict[str, float] = json.loads(printed)
     return figures
 

@@ -58,6 +58,15 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process that was told to end, and end it when it does not."""
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def cpu_s(pids: list[int]) -> float:
     """Return the processor seconds that these processes have used so far, all threads."""
     total = 0
