@@ -16,7 +16,7 @@ from tracking.errors import NotFound
 THREADS = 2  # they share one interpreter with the loop: more would only fight for it (make bench-live)
 RETRY_S = 1.0  # after a record that could not be read
 # While this many come within so short a time, streams are opened first: their snapshots wait, but not longer than that.
-STORM, STORM_WITHIN_S, LONGEST_STORM_S = 20, 0.1, 3.0
+STORM, STORM_WITHIN_S, LONGEST_STORM_S = 20, 0.1, 5.0
 CALM_S = 0.25  # without so many: a machine that is busy with something else makes pauses of its own
 
 log = structlog.get_logger()

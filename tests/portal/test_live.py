@@ -15,6 +15,7 @@ from portal.accounts import Role
 from portal.health import viewers_watching
 from portal.live import LiveApp
 from portal.live_hub import STREAMS_A_LINK
+from portal.live_rendering import CALM_S
 from portal.services import Services
 from tests.portal.recipient_day import NOW, keep_fix, link_of, on_the_way, token_of
 from tests.portal.staff_browser import StaffBrowser
@@ -375,7 +376,9 @@ def test_streams_are_counted_for_the_figures(services: Services, token: str, cli
     assert "portal_live_viewers 1.0" in client.get("/metrics").text
 
 
-def test_everybody_who_comes_at_once_is_let_in_and_shown_all(services: Services, delivery: Delivery) -> None:
+def test_everybody_who_comes_at_once_is_let_in_and_then_shown_all(
+    services: Services, delivery: Delivery, clock: SetClock
+) -> None:
     with services.database.writing() as session:
         links = [extra_link(session, delivery) for _ in range(60)]
     paths = [f"/t/{services.links.token(link, Audience.RECIPIENT)}/live" for link in links]
@@ -384,6 +387,7 @@ def test_everybody_who_comes_at_once_is_let_in_and_shown_all(services: Services,
         async with live_server(services) as server:
             streams = await asyncio.gather(*(server.open(path) for path in paths))
             assert {stream.status for stream in streams} == {200}
+            clock.machine_s += CALM_S  # nobody comes any more
             await asyncio.gather(*(stream.until("", 'id="status"') for stream in streams))
 
     asyncio.run(scenario())
