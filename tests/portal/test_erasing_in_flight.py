@@ -143,7 +143,7 @@ def left(services: Services) -> list[str]:
             f"{row.to_address} {row.subject} {row.body} {row.context}" for row in session.scalars(select(Notification))
         ]
         told += [f"{task.reason} {task.tried}" for task in session.scalars(select(Task))]
-    return [one for one in told if PHONE in one or "7341" in one or "Quillon" in one]
+    return [one for one in told if PHONE in one or "•7341" in one or "Quillon" in one]
 
 
 def open_tasks(services: Services) -> list[str]:
