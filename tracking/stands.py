@@ -18,6 +18,16 @@ def newest_stand(state: RouteState, rule: StandingRule) -> Stand:
     return stand_at(fixes, len(fixes) - 1, rule)
 
 
+def begin_earlier(state: RouteState, stand: Stand, rule: StandingRule) -> None:
+    """Let a stand that is not told yet begin when a late fix of it says; ``stand`` is the one around that fix."""
+    current = state.current
+    since = stand.since.timestamp()
+    if current is None or current.is_sure or since >= current.since:
+        return
+    if distance_m(stand.place, current.anchor) <= rule.spread_m:
+        current.since = state.itinerary.visits[current.stop_id].arrived_at = since
+
+
 def stay_odds(state: RouteState, stop_id: str, stand: Stand, rule: StayRule) -> float:
     """Return how likely the stand, over or not, is a stay at the stop: log-odds, see ``stay.stay_log_odds``."""
     stop = state.itinerary.get(stop_id)

@@ -12,7 +12,7 @@ from tracking.geo import LatLon, distance_m
 from tracking.itinerary import PlannedStop
 from tracking.off_route import see_off_route, skip_to
 from tracking.route_state import Current, Here, RouteState
-from tracking.stands import newest_stand, see_traffic, stay_odds
+from tracking.stands import begin_earlier, newest_stand, see_traffic, stay_odds
 from tracking.stay import StayRule
 
 TapKind = Literal["arrived", "departed"]
@@ -151,8 +151,7 @@ class Watch:
         is_last = stop_id == self._last_ahead(stand.place)
         is_sure = self._is_certain(stop_id, stand) or not is_new or is_last
         self.arrive(stop_id, stand.since.timestamp(), stand.place, is_tapped=False, is_sure=is_sure)
-        place = stand.place
-        return [StopEvent("arrived", stop_id, stand.since, place.lat, place.lon)] if is_new and is_sure else []
+        return [StopEvent("arrived", stop_id, stand.since, *stand.place)] if is_new and is_sure else []
 
     def _last_ahead(self, place: LatLon) -> str | None:
         """Return the last stop of the day when nothing else is ahead of ``place``: all others are done or gone past."""
@@ -274,11 +273,14 @@ class Watch:
         state.current = None
 
     def read_late(self, index: int) -> list[StopEvent]:
-        """See whether a late fix proves a stand at a stop that nobody noticed."""
+        """See whether a late fix proves a stand that nobody noticed, or dates back one that is not told yet."""
         state = self._state
-        if state.started_at is None or state.current is not None:
+        if state.started_at is None:
             return []
         stand = stand_at(state.recent, index, self._rule)
+        if state.current is not None:
+            begin_earlier(state, stand, self._rule)
+            return []
         newest = state.recent[-1]
         if stand.until >= newest.at:
             return self._see_arrival(stand)
@@ -293,8 +295,7 @@ class Watch:
         self.arrive(stop_id, stand.since.timestamp(), stand.place, is_tapped=False)
         self.depart(stand.until.timestamp())
         state.here, state.itinerary.pointer = here, max(pointer, state.itinerary.pointer)
-        place = stand.place
         return [
-            StopEvent("arrived", stop_id, stand.since, place.lat, place.lon),
-            StopEvent("departed", stop_id, stand.until, place.lat, place.lon),
+            StopEvent("arrived", stop_id, stand.since, *stand.place),
+            StopEvent("departed", stop_id, stand.until, *stand.place),
         ]

@@ -363,6 +363,15 @@ def test_a_stand_that_only_late_fixes_prove_is_an_arrival_too() -> None:
     assert progress.last_fix == fix(200, 900)
 
 
+def test_a_late_fix_of_a_stand_that_is_not_told_yet_dates_it_back() -> None:
+    progress = route()
+    # 69 s are needed here. Of the 125 s since the depot 500 m at 8 m/s take 62, so 62 are lost; 45 are proven.
+    assert run(progress, [fix(0, 0), fix(80, 500), fix(110, 500)]) == []
+    assert run(progress, [fix(50, 500, received_s=115)]) == []
+    # With the late fix 75 are proven.
+    assert [(e.kind, e.at) for e in run(progress, [fix(125, 500)])] == [("arrived", at(50))]
+
+
 def test_a_late_fix_that_proves_a_red_light_proves_no_arrival() -> None:
     progress = route()
     run(progress, [fix(0, 0), fix(50, 498), fix(120, 800), fix(150, 900)])
