@@ -85,34 +85,42 @@ class Sender:
         return sent
 
     async def _send_due(self, until_s: float, should_stop: Callable[[], bool]) -> None:
-        loop = asyncio.get_running_loop()
-        while not should_stop() and loop.time() < until_s:
-            lease = Lease(self._owner, self._clock.elapsed() + self._timing.lease_s)
-            claimed = await asyncio.to_thread(self._claim, lease)
-            if claimed:
-                began_s = loop.time()
-                await self._send_claimed(claimed)
-                self._learn(len(claimed), loop.time() - began_s)
-            elif not await self._may_wait():
-                return
+        """Claim and send in turn; the next claim is made while the last messages of the one before are on their way."""
+        loop, flying = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+        try:
+            while not should_stop() and loop.time() < until_s:
+                lease = Lease(self._owner, self._clock.elapsed() + self._timing.lease_s)
+                claimed = await asyncio.to_thread(self._claim, lease)
+                if claimed:
+                    began_s = loop.time()
+                    await self._send_claimed(claimed, flying)
+                    self._learn(len(claimed), loop.time() - began_s)
+                elif flying:
+                    await _landed(flying)
+                elif not await self._may_wait():
+                    return
+        finally:
+            if flying:
+                await asyncio.wait(flying)
+        for one in flying:
+            one.result()
 
-    async def _send_claimed(self, claimed: list[str]) -> None:
-        """Post a few rows at a time, the next while half of those before are on their way.
+    async def _send_claimed(self, claimed: list[str], flying: set[asyncio.Task[None]]) -> None:
+        """Post a few rows at a time, the next while half of those before are on their way; these go on in ``flying``.
 
         So a sender that is killed leaves no more rows in doubt than it had in flight, and half as many again; the rest
         are only claimed, and wait for a lease to end.
         """
         loop, part_of = asyncio.get_running_loop(), self._provider.at_once
-        waiting, flying = deque(claimed), set[asyncio.Task[None]]()
-        while waiting or flying:
-            while waiting and len(flying) <= part_of // 2:
-                part = [waiting.popleft() for _ in range(min(part_of, len(waiting)))]
-                prepared, posting, begin_by = await asyncio.to_thread(self._prepare, part, loop)
-                flying |= {asyncio.create_task(self._send_one(one, posting, begin_by)) for one in prepared}
-            if flying:
-                done, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for one in done:
-                    one.result()
+        waiting = deque(claimed)
+        while waiting:
+            while len(flying) > part_of // 2:
+                await _landed(flying)
+            part = [waiting.popleft() for _ in range(min(part_of, len(waiting)))]
+            prepared, posting, begin_by = await asyncio.to_thread(self._prepare, part, loop)
+            flying |= {asyncio.create_task(self._send_one(one, posting, begin_by)) for one in prepared}
+        while len(flying) > part_of // 2:
+            await _landed(flying)
 
     def _learn(self, claimed: int, took_s: float) -> None:
         """Take fewer at a time when they took long, more when they did not."""
@@ -248,3 +256,11 @@ class Sender:
             now, elapsed = self._clock.now(), self._clock.elapsed()
             note_health(session, self._provider.name, told, owner=self._owner, now=now, elapsed=elapsed)
         return sent
+
+
+async def _landed(flying: set[asyncio.Task[None]]) -> None:
+    """Wait until one of these has ended, and take out all that have; raises what one of them raised."""
+    done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+    flying -= done
+    for one in done:
+        one.result()
