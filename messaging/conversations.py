@@ -23,7 +23,7 @@ from messaging.chat_states import ChatState, chat_state, driver_can_write, facts
 from messaging.inbox import InboxRow, inbox, inbox_counts
 from messaging.relay import carry, withdraw, withdraw_told
 from messaging.support import assign, hand_back, join, settle, take_over
-from messaging.threads import ChatLine, Thread, thread
+from messaging.threads import ChatLine, Thread, thread, thread_of
 from tracking.deliveries import load
 from tracking.ids import new_id
 
@@ -52,6 +52,7 @@ __all__ = [
     "settle",
     "take_over",
     "thread",
+    "thread_of",
 ]
 
 

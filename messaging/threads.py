@@ -84,7 +84,29 @@ def thread(
 
     ``contact`` is the company's, told when the thread is closed.
     """
-    delivery = load(session, delivery_id)
+    return thread_of(
+        session,
+        load(session, delivery_id),
+        audience=audience,
+        now=now,
+        limit=limit,
+        contact=contact,
+        driver_is_moving=driver_is_moving,
+    )
+
+
+def thread_of(
+    session: Session,
+    delivery: Delivery,
+    *,
+    audience: Voice,
+    now: datetime,
+    limit: int = 50,
+    contact: str = "",
+    driver_is_moving: bool = False,
+) -> Thread:
+    """Return the same of a delivery that was loaded whole."""
+    delivery_id = delivery.id
     conversation = session.get(Conversation, delivery_id)
     is_taken_over = conversation is not None and conversation.taken_over_by is not None
     facts = facts_of(delivery, is_taken_over=is_taken_over, driver_is_moving=driver_is_moving)

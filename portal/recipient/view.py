@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from messaging.conversations import Thread, Voice, thread
+from messaging.conversations import Thread, Voice, thread_of
 from messaging.quick_replies import Audience, quick_replies
 from messaging.ratings import Rating
 from portal.i18n import Tongue, tongue
@@ -117,8 +117,8 @@ def read_view(
     speak = tongue(locale or delivery.locale)
     seen = sight(session, delivery, now, settings.visibility)
     contact = settings.support_phone or settings.support_email
-    talk = thread(
-        session, delivery_id, audience=Voice.RECIPIENT, now=now, contact=contact, driver_is_moving=seen.is_driving
+    talk = thread_of(
+        session, delivery, audience=Voice.RECIPIENT, now=now, contact=contact, driver_is_moving=seen.is_driving
     )
     proofs = _proofs(session, delivery)
     phase, reads = phase_of(delivery, now), locale or delivery.locale
