@@ -143,7 +143,7 @@ WORDS: tuple[Word, ...] = (
     ),
     Word(
         Command.HELP,
-        ("HELP", "AYUDA"),
+        ("HELP", "AYUDA", "WORDS", "PALABRAS"),
         "HELP",
         "lists these words",
         "the foot of the page",

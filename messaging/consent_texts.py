@@ -9,7 +9,13 @@ from messaging.cases import Task, TaskKind, open_task, resolve_task
 from messaging.consent import ConsentAction, contact_hash, has_opted_out, note_consent
 from messaging.inbound_reading import Reading
 from messaging.inbound_texts import InboundMessage, ReadAs
-from messaging.opt_out_words import TWILIO_STOP, ConsentWord, consent_word, may_mean_the_delivery, words_of
+from messaging.opt_out_words import (
+    ConsentWord,
+    consent_word,
+    is_answered_by_twilio,
+    may_mean_the_delivery,
+    words_of,
+)
 from messaging.resolution import Candidate
 from tracking.actors import Actor, ActorKind
 from tracking.deliveries import mark_plan_dirty
@@ -45,7 +51,6 @@ def _opt_out(
 ) -> None:
     inbound = reading.inbound
     is_phrase = word is ConsentWord.STOP_PHRASE
-    by_carrier = inbound.opt_out_type != "" or words_of(inbound.body) in TWILIO_STOP
     source = "provider" if inbound.opt_out_type else ("sms_phrase" if is_phrase else "sms_word")
     was_out = _is_out(reading)
     _note(reading, ConsentAction.OPT_OUT, source)
@@ -62,7 +67,7 @@ def _opt_out(
         reason = f'"{inbound.body[:WORDING_LENGTH]}" opted out of texts, but may have meant to cancel the delivery.'
         _task(reading, "maybe-cancel", TaskKind.MAYBE_CANCEL, reason, opened[0].delivery_id)
     reading.settle(ReadAs.OPT_OUT, delivery_id)
-    if not was_out and (reading.context.opt_out_replies == "ours" or not by_carrier):
+    if not was_out and not _is_answered(reading):
         reading.reply("opted_out", locale, is_opt_out_confirmation=True)  # once: who is out gets nothing more
 
 
@@ -79,9 +84,15 @@ def _help(reading: Reading, locale: str, *, is_driver: bool) -> None:
     reading.settle(ReadAs.HELP)
     if words_of(reading.inbound.body) == "AYUDA":
         locale = "es"  # who asks in Spanish is answered in Spanish, whatever the file said
-    answered_by_carrier = reading.inbound.opt_out_type.upper() == "HELP"
-    if reading.context.opt_out_replies == "ours" or not answered_by_carrier:
+    if not _is_answered(reading):
         reading.reply("driver_help" if is_driver else "help", locale)
+
+
+def _is_answered(reading: Reading) -> bool:
+    """Tell whether Twilio answers this text: then ours would be the second answer, or be refused."""
+    inbound = reading.inbound
+    is_theirs = inbound.opt_out_type != "" or is_answered_by_twilio(inbound.body)
+    return is_theirs and reading.context.opt_out_replies == "twilio"
 
 
 def _is_out(reading: Reading) -> bool:

@@ -16,7 +16,9 @@ class ConsentWord(StrEnum):
 
 
 # Twilio's default set, AWS's, the FCC's list, and the same words in the languages we meet.
+# What Twilio itself acts on and answers: the whole text, in any case, with nothing around it (messaging.md 4.2).
 TWILIO_STOP = frozenset({"STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"})
+TWILIO_HELP = frozenset({"HELP", "INFO"})
 _STOP = TWILIO_STOP | {
     *("ARRET", "REMOVE", "TD", "STOPP", "ALTO", "PARAR", "PARE", "BAJA", "ABMELDEN", "DESINSCRIRE", "CANCELAR"),
     *("STOP ALL", "OPT OUT", "STOP PLEASE", "PLEASE STOP", "STOP IT", "STOP NOW", "STOP THANKS", "STOP THANK YOU"),
@@ -25,7 +27,7 @@ _STOP = TWILIO_STOP | {
 }
 _START = frozenset({"START", "UNSTOP"})
 _YES = frozenset({"YES"})
-_HELP = frozenset({"HELP", "INFO", "AYUDA"})
+_HELP = TWILIO_HELP | {"AYUDA"}
 MAYBE_THE_DELIVERY = frozenset({"CANCEL", "END", "QUIT", "CANCELAR"})
 
 # No text that a phone sends is longer (messaging.md 1.1). A phrase is not looked for beyond it: some patterns take the
@@ -82,6 +84,11 @@ def words_of(text: str) -> str:
         if not unicodedata.category(letter).startswith("M") and unicodedata.category(letter) != "Cf"
     )
     return " ".join(kept.upper().split())
+
+
+def is_answered_by_twilio(text: str) -> bool:
+    """Tell whether Twilio's own opt-out handling answers ``text``: "STOP" it does, "Stop." it does not."""
+    return text.strip().upper() in TWILIO_STOP | TWILIO_HELP
 
 
 def consent_word(text: str) -> ConsentWord | None:

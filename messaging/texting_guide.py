@@ -22,10 +22,13 @@ Everything that can be done on the page has a word, and every word does what the
 {table}
 
 Anything else is chat. It goes to the driver while the route is under way, and to support before and after. A picture
-sent by MMS is shown in the chat, as one sent from the page is. HELP is answered with the words themselves, AYUDA in
+sent by MMS is shown in the chat, as one sent from the page is. WORDS is answered with the words themselves, AYUDA in
 Spanish:
 
 > {help}
+
+Twilio answers STOP, START, HELP and INFO itself, so with `PORTAL_OPT_OUT_REPLIES=twilio` we do not answer those;
+"Stop." or "Help?" it does not know, and we do. With `ours` HELP is answered with the words too.
 
 A word counts only where nothing else could be meant: "LATE 20" is one, "late again!!" is chat. NEIGHBOR counts in
 capitals or with a colon behind it. DAY takes one day of the week.

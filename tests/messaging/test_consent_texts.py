@@ -16,7 +16,7 @@ from tests.messaging.phone import NOW, delivered, is_out, lines, out, replies, t
 
 def test_stop_opts_out_and_the_carrier_answers(session: Session) -> None:
     delivery = out(session)
-    assert told(session, "Stop.").read_as is ReadAs.OPT_OUT
+    assert told(session, "STOP").read_as is ReadAs.OPT_OUT
     assert is_out(session)
     assert replies(session) == []
     assert lines(session, delivery) == []
@@ -117,6 +117,30 @@ def test_help_is_answered_with_the_words_and_never_relayed(session: Session) -> 
     assert "STATUS" in replies(session)[0]
     assert "+12125550199" in replies(session)[0]
     assert lines(session, delivery) == []
+
+
+@pytest.mark.parametrize("text", ["HELP", "help ", "Info"])
+def test_help_is_answered_once_by_twilio_or_by_us(session: Session, text: str) -> None:
+    out(session)
+    assert told(session, text).read_as is ReadAs.HELP
+    assert replies(session) == []
+    told(session, text, opt_out_replies="ours")
+    assert len(replies(session)) == 1
+
+
+@pytest.mark.parametrize("text", ["WORDS", "palabras"])
+def test_the_words_can_always_be_asked_for(session: Session, text: str) -> None:
+    out(session)
+    told(session, text)
+    assert "STATUS" in replies(session)[0]
+
+
+@pytest.mark.parametrize(("text", "answers"), [("STOP", 0), ("stop ", 0), ("Stop.", 1), ("stop please", 1)])
+def test_we_confirm_an_opt_out_that_twilio_does_not_know(session: Session, text: str, answers: int) -> None:
+    out(session)
+    told(session, text)
+    assert is_out(session)
+    assert len(replies(session)) == answers
 
 
 def test_help_that_the_carrier_answered_is_left_to_it(session: Session) -> None:

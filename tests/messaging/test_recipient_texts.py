@@ -133,7 +133,7 @@ def test_a_late_text_goes_to_support_and_says_so_once(session: Session) -> None:
 def test_two_machines_that_answer_each_other_stop_soon(session: Session) -> None:
     out(session)
     for minute in range(30):
-        told(session, "HELP", at=NOW + timedelta(minutes=minute))
+        told(session, "WORDS", at=NOW + timedelta(minutes=minute))
     assert len(replies(session)) == 8
 
 
