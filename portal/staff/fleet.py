@@ -75,8 +75,9 @@ def fleet() -> ResponseReturnValue:
 @blueprint.get("/fleet/part")
 @requires(Role.AGENT, counts_as_use=False)
 def fleet_part() -> ResponseReturnValue:
-    """The list alone."""
-    return render_template("staff/_fleet.html", view=_asked_view())
+    """The list, and the line above it that sums it up."""
+    view = _asked_view()
+    return render_template("staff/_fleet_summary.html", view=view) + render_template("staff/_fleet.html", view=view)
 
 
 def _asked_view() -> FleetView:

@@ -164,6 +164,17 @@ def test_the_first_page_lists_what_needs_a_person_and_holds_its_part(staff: Staf
         assert expected in page
 
 
+def test_the_fleet_and_the_line_that_sums_it_up_follow_together(staff: StaffBrowser, services: Services) -> None:
+    with services.database.writing() as session:
+        build_day(session, now=services.clock.now(), ids=new_id)
+    page, part = staff.get("/staff/fleet").text, staff.get("/staff/fleet/part").text
+
+    summary, rows = part.split("</p>", 1)
+    assert summary in page
+    assert rows.strip() in page
+    assert "driving" in summary
+
+
 def test_an_admin_adds_a_person_with_a_password_shown_once(staff: StaffBrowser, services: Services) -> None:
     fields = {"email": "new@example.net", "name": "New Person", "role": "dispatcher"}
     page = staff.post("/staff/people", fields)
