@@ -1,7 +1,8 @@
 """What a recipient is shown: an estimate made calm.
 
 The estimate moves with every fix; the promise moves only when it must (reference/tracking.md 6). Clock times are shown
-to five minutes, so a promise stays while the estimate rounds to nearly the same time.
+to five minutes, within a quarter of an hour to one, so a promise stays while the estimate rounds to nearly the same
+time.
 """
 
 from dataclasses import dataclass
@@ -12,18 +13,20 @@ from tracking.eta import Cause, Estimate
 __all__ = ["Cause", "Promise", "breaks_promise", "is_arriving_now", "next_promise", "promise_from"]
 
 STEP_S = 300.0
-# A promise holds while the estimate is within this of the shown time, or within this share of what remains. Half a step
-# is what rounding alone may differ; less than a minute more would flicker between two marks (reference/tracking.md 6
-# says 90 s and 10 % for times that are not rounded).
-LEAST_MOVE_S = STEP_S / 2 + 40.0
+# Within a quarter of an hour the time itself is shown to the minute: five would be most of the error (our choice).
+NEAR_S, NEAR_STEP_S = 900.0, 60.0
+# A promise holds while the estimate is within half a step, which is what rounding alone may differ, and this of the
+# shown time, or within this share of what remains (reference/tracking.md 6: 90 s and 10 % for times not rounded).
+LEAST_MOVE_S = 40.0
 MOVE_SHARE = 0.10
 ARRIVING_NOW_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """The shown time ``point_at`` and range, all on five-minute marks, why it changed last, and when it was made.
+    """The shown time ``point_at`` and its range, why it changed last, and when it was made.
 
+    All are on five-minute marks; the time, and a range that would begin after it, to the minute when it is near.
     ``is_now``: "arriving now" is shown instead of a time.
     """
 
@@ -65,9 +68,10 @@ def next_promise(
     if current is not None and current.is_now == is_now and not _must_move(current, estimate, now=now):
         return current
     at = max(estimate.eta_at, now)
-    point_at = _rounded(at, "near")
+    step_s = _step_s(estimate, now=now)
+    point_at = _rounded(at, "near", step_s)
     if point_at < now:
-        point_at = _rounded(now, "up")
+        point_at = _rounded(now, "up", step_s)
     if current is not None and current.is_now == is_now and current.point_at == point_at:
         return current
     lo_at = _rounded(max(estimate.lo_at, now), "near")
@@ -77,7 +81,7 @@ def next_promise(
     hi_at = _rounded(max(estimate.hi_at, at), "near")
     return Promise(
         lo_at=min(lo_at, point_at),
-        hi_at=max(hi_at, point_at + timedelta(seconds=STEP_S)),
+        hi_at=max(hi_at, _rounded(point_at + timedelta(seconds=STEP_S), "up")),
         point_at=point_at,
         cause=_cause(current, estimate, point_at),
         made_at=now,
@@ -102,7 +106,13 @@ def _must_move(current: Promise, estimate: Estimate, *, now: datetime) -> bool:
         return True
     remaining_s = max(0.0, (estimate.eta_at - now).total_seconds())
     moved_s = abs((estimate.eta_at - current.point_at).total_seconds())
-    return moved_s > max(LEAST_MOVE_S, MOVE_SHARE * remaining_s)
+    return moved_s > max(_step_s(estimate, now=now) / 2 + LEAST_MOVE_S, MOVE_SHARE * remaining_s)
+
+
+def _step_s(estimate: Estimate, *, now: datetime) -> float:
+    """Return the marks on which the time is shown: minutes when the truck is near and seen, else five."""
+    is_near = estimate.basis == "live" and (estimate.eta_at - now).total_seconds() < NEAR_S
+    return NEAR_STEP_S if is_near else STEP_S
 
 
 def _cause(current: Promise | None, estimate: Estimate, point_at: datetime) -> Cause | None:
@@ -114,11 +124,11 @@ def _cause(current: Promise | None, estimate: Estimate, point_at: datetime) -> C
     return None if estimate.cause is Cause.EARLY else estimate.cause
 
 
-def _rounded(at: datetime, way: str) -> datetime:
-    steps = at.timestamp() / STEP_S
+def _rounded(at: datetime, way: str, step_s: float = STEP_S) -> datetime:
+    steps = at.timestamp() / step_s
     whole = int(steps // 1)
     if way == "up":
         whole = whole if steps == whole else whole + 1
     elif way == "near":
         whole = int((steps + 0.5) // 1)
-    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=whole * STEP_S)
+    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=whole * step_s)

@@ -1,4 +1,4 @@
-"""The promise: calm, in five-minute marks, never in the past, with its reason."""
+"""The promise: calm, on marks of five minutes or near of one, never in the past, with its reason."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -73,7 +73,21 @@ def test_a_later_promise_is_never_explained_by_being_early() -> None:
 def test_a_promise_of_the_past_moves_though_the_estimate_did_not() -> None:
     late = Estimate("a", NOON, NOON, at(4), 1, None, "live")
     made = next_promise(promise(-1), late, now=NOON + timedelta(seconds=1))
-    assert made.point_at == at(5)
+    assert (made.point_at, made.hi_at) == (at(1), at(10))
+
+
+def test_within_a_quarter_of_an_hour_the_time_is_told_to_the_minute() -> None:
+    # 12:12:24 -> 12:12; its range 12:04-12:23 keeps the marks of five minutes: 12:05-12:25.
+    made = next_promise(None, estimate(12.4), now=at(1))
+    assert (made.point_at, made.lo_at, made.hi_at) == (at(12), at(5), at(25))
+    assert next_promise(made, estimate(13.1), now=at(1)) is made
+    # 66 s off is within half a minute of rounding and 40 s of calm; 71 s is within a tenth of the 12.2 min that remain.
+    assert next_promise(made, estimate(13.1 + 1 / 12), now=at(1)) is made
+    assert next_promise(made, estimate(13.5), now=at(1)).point_at == at(14)
+
+
+def test_a_plan_is_never_told_to_the_minute() -> None:
+    assert next_promise(None, estimate(12.4, basis="plan"), now=NOON).point_at == at(10)
 
 
 def test_the_range_does_not_begin_before_the_window_opens() -> None:
@@ -114,5 +128,5 @@ def test_a_promise_is_in_order_on_its_marks_and_not_in_the_past(steps: list[tupl
         assert current.point_at >= now
         assert current.lo_at <= current.point_at < current.hi_at
         assert next_promise(current, one, now=now, window=TEN_TO_TWO) is current
-        for shown_at in (current.lo_at, current.point_at, current.hi_at):
-            assert shown_at.timestamp() % 300 == 0
+        assert current.lo_at.timestamp() % 60 == current.point_at.timestamp() % 60 == 0
+        assert current.hi_at.timestamp() % 300 == 0
