@@ -26,7 +26,7 @@ from messaging.segments import plain
 LONGEST_VALIDITY_S = 36_000  # Twilio's limits for ValidityPeriod: 1 to 36,000 s
 CLOCK_SKEW = timedelta(seconds=120)  # between our machine and theirs, when looking for what was taken
 MOST_LOOKED_AT = 200  # messages to one number
-AT_ONCE = 50  # sends on their way at the same time (reference/performance.md 4)
+AT_ONCE = 64  # sends on their way at the same time: 640 a second where each takes 0.1 s (our choice)
 
 _QUEUE_FULL = "21611"
 # Our fault, not the message's: the account or its keys. It must not cost the messages, so they wait.
