@@ -245,7 +245,7 @@ def test_without_a_script_a_button_says_what_the_rules_mean(staff: StaffBrowser,
     assert versions(services, "next_stop/rules") == []
 
 
-@pytest.mark.parametrize("kind", list(PLANNED_KINDS))
+@pytest.mark.parametrize("kind", sorted(PLANNED_KINDS))
 def test_rules_that_nobody_changed_are_saved_as_the_usual_ones(
     staff: StaffBrowser, services: Services, kind: Kind
 ) -> None:
