@@ -105,8 +105,9 @@ def in_language(sentence: str, locale: str, *, is_recipient: bool = False) -> st
 def _custody(session: Session, delivery: Delivery, words: dict[str, str], locale: str) -> Iterator[ThreadEvent]:
     before: CustodyKind | None = None
     for number, event in enumerate(history(session, delivery.id), start=1):
-        # An arrival that was noticed and then tapped is one arrival.
-        if event.kind in words and event.kind is not before:
+        # An arrival that was noticed and then tapped is one arrival; two moves in a row are two.
+        is_told = event.kind is CustodyKind.ARRIVED and before is CustodyKind.ARRIVED
+        if event.kind in words and not is_told:
             yield ThreadEvent(-number, event.at, _told(event, words, locale))
         before = event.kind
 

@@ -210,7 +210,7 @@ def _told(facts: Mapping[str, Any], zone: str, now: datetime) -> tuple[tuple[str
         (
             words.moment(datetime.fromisoformat(one["at"]), zone, now),
             f"{words.KIND[Kind(one['kind'])]} by {words.CHANNEL[Channel(one['channel'])]}: "
-            f"{words.NOTIFICATION_BY_VALUE[one['status']].word.lower()}",
+            f"{words.notification(one['status'], one['channel']).word.lower()}",
         )
         for one in sent
         if one.get("at")

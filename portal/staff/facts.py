@@ -237,7 +237,7 @@ def _notices(session: Session, delivery: Delivery, now: datetime) -> tuple[Notic
             can_resend=can_resend(row),
             word=words.KIND[row.kind],
             channel=words.CHANNEL[row.channel],
-            status=words.NOTIFICATION[row.status],
+            status=words.notification(row.status, row.channel),
             at=words.moment(row.final_at or row.accepted_at or row.due_at, delivery.zone, now),
             reason=row.reason + (f" ({row.error_code})" if row.error_code else ""),
             body=row.body,

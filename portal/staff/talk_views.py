@@ -175,7 +175,7 @@ def _lines(found: Thread, names: dict[str, str], zone: str, fresh_ids: frozenset
         kind = {Voice.RECIPIENT: "theirs", Voice.DRIVER: "driver", Voice.SYSTEM: "system"}.get(line.voice, "mine")
         carried = ""
         if line.carried_by and line.carried_status:
-            status = words.NOTIFICATION_BY_VALUE[line.carried_status].word.lower()
+            status = words.notification(line.carried_status, line.carried_by).word.lower()
             carried = f"{_CARRIED[line.carried_by]}: {status}"
         by = {"sms": "by text", "email": "by email"}.get(line.origin.value, "")
         meta = [part for part in (words.clock(line.at, zone), by, line.seen, carried) if part]

@@ -192,7 +192,7 @@ def _tried(tried: Tried, zone: str, now: datetime) -> TriedRow:
         channel=words.CHANNEL[tried.channel].capitalize(),
         to=tried.to,
         at=words.moment(tried.at, zone, now),
-        badge=words.NOTIFICATION[tried.status],
+        badge=words.notification(tried.status, tried.channel),
         why=tried.why,
         code=tried.code,
     )

@@ -102,7 +102,7 @@ NOTIFICATION: dict[NotificationStatus, Badge] = {
     _N.EXPIRED: Badge("Not sent: too late to help", "warn"),
     _N.WITHDRAWN: Badge("No longer needed"),
 }
-NOTIFICATION_BY_VALUE = {status.value: badge for status, badge in NOTIFICATION.items()}
+_SENT_MAIL = Badge("Sent")  # no mail server tells that a mail arrived: only a bounce is ever heard
 TASK: dict[TaskKind, Badge] = {
     TaskKind.COULD_NOT_REACH: Badge("Could not be reached", "bad"),
     TaskKind.MAYBE_CANCEL: Badge("May want to cancel", "warn"),
@@ -125,6 +125,12 @@ WHAT_TO_DO: dict[TaskKind, str] = {
     TaskKind.CHANNELS_DOWN: "Call those who must know now. Look at the providers' status pages and at Ways out.",
     TaskKind.WISH: "Accept or decline. The recipient and the driver are told by themselves.",
 }
+
+
+def notification(status: NotificationStatus | str, channel: Channel | str) -> Badge:
+    """Return how far a message came. A mail that was sent is done unless it bounces; a text waits for its receipt."""
+    known = NotificationStatus(status)
+    return _SENT_MAIL if known is _N.SENT and channel == Channel.EMAIL else NOTIFICATION[known]
 
 
 def custody_tone(kind: CustodyKind) -> str:

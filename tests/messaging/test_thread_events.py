@@ -68,6 +68,13 @@ def test_an_arrival_noticed_and_tapped_is_told_once(session: Session) -> None:
     assert bodies(session, delivery) == ["The driver has arrived."]
 
 
+def test_two_moves_in_a_row_are_both_told(session: Session) -> None:
+    delivery = under_way(session)
+    happened(session, delivery, CustodyKind.RESCHEDULED, local("11:30"))
+    happened(session, delivery, CustodyKind.RESCHEDULED, local("11:31"))
+    assert bodies(session, delivery) == ["Moved to another day.", "Moved to another day."]
+
+
 def test_an_undone_delivery_is_told_as_it_was(session: Session) -> None:
     delivery = under_way(session)
     for number, kind in enumerate((CustodyKind.DELIVERED, CustodyKind.UNDONE, CustodyKind.DELIVERED)):
