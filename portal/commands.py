@@ -57,12 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     add_message_commands(commands, _services)
 
     replayed = commands.add_parser("replay", help="run the ETA engine over recorded runs")
-    replayed.add_argument("runs", type=Path)
-    replayed.add_argument("--out", type=Path, required=True)
-    replayed.add_argument("--dev", type=Path)
-    replayed.add_argument("--taps", action="store_true")
-    replayed.add_argument("--arrivals", type=Path)
-    replayed.add_argument("--shown", action="store_true")
+    replayed.add_argument("runs", type=Path, help="recorded runs, one in JSON a line")
+    replayed.add_argument("--out", type=Path, required=True, help="CSV to write: run_id,t,stop,eta_s,lo_s,hi_s")
+    replayed.add_argument("--dev", type=Path, help="other runs, to learn the history from")
+    replayed.add_argument("--taps", action="store_true", help="the runs' own times are the driver's taps")
+    replayed.add_argument("--arrivals", type=Path, help="CSV to write: run_id,stop,arrive_s as noticed")
+    replayed.add_argument("--shown", action="store_true", help="write what recipients would read, not the estimate")
     replayed.set_defaults(run=_replay)
     return parser
 
