@@ -12,6 +12,8 @@ from tracking.route_state import Current, Here, RouteState
 
 # Without a fix for so long, the estimate is the plan and the known delay (reference/tracking.md 4).
 NO_SIGNAL_S = 900.0
+# What is handed over keeps the truck at its stop only so long beyond its last fix: older is "last seen" (DESIGN 7).
+HEARD_S = 180.0
 # The range grows with silence: a quarter of a second for each second (our choice).
 SILENCE_GROWTH = 0.25
 FENCE_M = 100.0
@@ -41,11 +43,23 @@ def remember(state: RouteState, now_s: float) -> None:
 
 
 def overrun_s(state: RouteState, now_s: float) -> float:
-    """Return how much longer than usual the service under way has taken already."""
+    """Return how much longer than usual the truck stands where it is already, as far as it was seen to."""
     if state.current is None:
         return 0.0
-    usual_s = state.service_s(state.itinerary.get(state.current.stop_id))
-    return max(0.0, now_s - state.current.since - usual_s)
+    stop = state.itinerary.get(state.current.stop_id)
+    until_s = _left_at(state, now_s) if stop.closed else now_s
+    return max(0.0, until_s - state.current.since - state.service_s(stop))
+
+
+def _left_at(state: RouteState, now_s: float) -> float:
+    """Return until when a truck that has nothing more to do at its stop is taken to stand there."""
+    return now_s if state.here is None else min(now_s, state.here.at + HEARD_S)
+
+
+def _serving(state: RouteState) -> Current | None:
+    """Return the stop under way; None while driving, and once its goods are handed over."""
+    current = state.current
+    return current if current is not None and not state.itinerary.get(current.stop_id).closed else None
 
 
 def _reaches(state: RouteState, stops: Sequence[PlannedStop], start_at: float, origin: LatLon) -> list[Reach]:
@@ -70,7 +84,7 @@ def _start(state: RouteState, now_s: float) -> tuple[float, LatLon]:
     if current is not None:
         stop = state.itinerary.get(current.stop_id)
         if stop.closed:
-            return now_s, current.anchor
+            return _left_at(state, now_s), current.anchor
         began_at = current.since
         if stop.window_start_at is not None:
             began_at = max(began_at, stop.window_start_at.timestamp())
@@ -89,14 +103,14 @@ def _live(state: RouteState, stops: Sequence[PlannedStop], now_s: float) -> dict
     # What should have been reached already pushes everything behind it.
     behind_s = max(0.0, now_s - reaches[0].at) if reaches else 0.0
     silence_s = max(0.0, now_s - state.here.at) if state.here else 0.0
-    is_silent = silence_s > NO_SIGNAL_S and state.current is None
+    current = _serving(state)
+    is_silent = silence_s > NO_SIGNAL_S and current is None
     cause = state.ledger.main(now_s, overrun_s=overrun_s(state, now_s))
     if is_silent or state.is_resting:
         cause = Cause.NO_SIGNAL if is_silent else Cause.BREAK
     found: dict[str, Estimate] = {}
-    current = state.current
     before = 0
-    if current is not None and not state.itinerary.get(current.stop_id).closed:
+    if current is not None:
         found[current.stop_id] = _standing(current, now_s)
         before = 1
     for number, (stop, reach) in enumerate(zip(stops, reaches, strict=True)):

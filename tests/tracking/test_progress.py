@@ -316,6 +316,21 @@ def test_a_stop_closed_while_the_truck_stands_there_is_done_at_once() -> None:
     assert minutes(progress, "b", 110) * 60 == pytest.approx(50, abs=5)
 
 
+def test_a_truck_that_is_not_heard_of_after_a_hand_over_has_gone_on_and_is_held_up_by_nothing() -> None:
+    progress = route()
+    run(progress, trip((500, 50), (500, 60)))  # the last fix is of 110 s
+    planned = stops()
+    planned[0] = replace(planned[0], closed=True)
+    progress.replan(planned)
+    # It stands there for three minutes at most, until 290 s; b is 50 s on, and c a service and 50 s
+    # more; a service is 120 s less the 0.2 of it that sums of skewed times are shorter.
+    assert minutes(progress, "b", 200) * 60 == pytest.approx(50, abs=5)
+    assert minutes(progress, "c", 320) * 60 == pytest.approx(290 + 50 + 96 + 50 - 320, abs=5)
+    assert progress.estimates(at(800))["b"].cause is None
+    later = progress.estimates(at(1100))["b"]
+    assert (later.basis, later.cause) == ("plan", Cause.NO_SIGNAL)
+
+
 def test_a_new_order_holds_at_once_and_explains_the_change() -> None:
     progress = route()
     run(progress, trip((100, 10)))
