@@ -60,12 +60,10 @@ def line(by_day: Sequence[tuple[date, int | None]]) -> Line:
     return Line(paths, points, drawn[-1] if drawn else None)
 
 
-def bars(rows: Sequence[tuple[str, str, float]]) -> tuple[Bar, ...]:
-    """Draw (label, figure, value) rows against the longest of them."""
-    longest = max((value for _, _, value in rows), default=0.0)
-    return tuple(
-        Bar(label, figure, round(WIDTH * value / longest, 1) if longest else 0.0) for label, figure, value in rows
-    )
+def bars(rows: Sequence[tuple[str, str, float]], whole: float | None = None) -> tuple[Bar, ...]:
+    """Draw (label, figure, value) rows against ``whole``, the value of a full bar, or else the longest of them."""
+    full = whole or max((value for _, _, value in rows), default=0.0)
+    return tuple(Bar(label, figure, round(WIDTH * value / full, 1) if full else 0.0) for label, figure, value in rows)
 
 
 def ring(percent: int | None, radius: float = 15.0) -> tuple[float, float]:

@@ -13,8 +13,10 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from messaging.cases import Task
 from messaging.notifications import Notification, NotificationStatus
 from messaging.ratings import Rating
+from messaging.unreached import UNREACHED
 from tracking.deliveries import Delivery, DeliveryStatus, EstimateMade
 from tracking.stops import Stop
 
@@ -83,11 +85,15 @@ class Satisfaction:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """Messages of the day's deliveries that were handed over, and how many of them did not arrive, by channel."""
+    """Messages of the day's deliveries that were handed over, and how many of them did not arrive, by channel.
+
+    ``may_not_know`` counts the deliveries on the list of who could not be reached: most who miss a text get the mail.
+    """
 
     tried: int
     lost: int
     by_channel: tuple[tuple[str, int, int], ...]  # channel, tried, lost
+    may_not_know: int
 
     @property
     def percent(self) -> int | None:
@@ -217,7 +223,13 @@ def _undelivered(session: Session, on: date) -> Undelivered:
         tried[channel.value] += number
         lost[channel.value] += number if status in _NOT_ARRIVED else 0
     by_channel = tuple((channel, tried[channel], lost[channel]) for channel in sorted(tried))
-    return Undelivered(tried.total(), lost.total(), by_channel)
+    return Undelivered(tried.total(), lost.total(), by_channel, _may_not_know(session, on))
+
+
+def _may_not_know(session: Session, on: date) -> int:
+    open_tasks = select(Task.delivery_id).where(Task.kind.in_(UNREACHED), Task.resolved_at.is_(None))
+    statement = select(func.count()).where(Delivery.service_on == on, Delivery.id.in_(open_tasks))
+    return session.scalar(statement) or 0
 
 
 def _truth(session: Session, on: date) -> Truth:

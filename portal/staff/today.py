@@ -75,7 +75,7 @@ def _view(asked: str | None) -> DayView:
 
 
 def _figures(found: numbers.Figures) -> tuple[Figure, ...]:
-    return (_on_time(found), _satisfaction(found), _truth(found.truth), _undelivered(found.undelivered))
+    return (_on_time(found), _satisfaction(found), _truth(found.truth), undelivered_figure(found.undelivered))
 
 
 def _on_time(found: numbers.Figures) -> Figure:
@@ -125,17 +125,28 @@ def _truth(seen: numbers.Truth) -> Figure:
     )
 
 
-def _undelivered(seen: numbers.Undelivered) -> Figure:
+def undelivered_figure(seen: numbers.Undelivered) -> Figure:
+    """Return the card of what did not arrive: a failed text whose mail arrived is no person who does not know."""
     name = {"sms": "texts", "email": "emails"}
+    rows = [(name[c], f"{lost:,} of {tried:,}", lost / tried) for c, tried, lost in seen.by_channel]
     return Figure(
-        name="Messages lost",
+        name="Not delivered",
         value=str(seen.lost),
         unit="",
-        tone="ok" if not seen.lost else _tone(100 - (seen.percent or 0), good=99, fair=97),
-        sentence=f"of {seen.tried:,} sent for this day" if seen.tried else "None sent for this day yet",
-        bars=charts.bars([(name[c], f"{lost:,} of {tried:,}", float(lost)) for c, tried, lost in seen.by_channel]),
-        chart_name="Messages by channel",
+        tone=_tone(100 - (seen.percent or 0), good=101, fair=97) if seen.may_not_know else "ok",
+        sentence=_who_knows(seen),
+        bars=charts.bars(rows, whole=1.0),
+        chart_name="Messages not delivered, by channel",
     )
+
+
+def _who_knows(seen: numbers.Undelivered) -> str:
+    """Say of how many messages, and whether the people know all the same."""
+    sent = f"of {seen.tried:,} sent for this day" if seen.tried else "None sent for this day yet"
+    if seen.may_not_know:
+        people = "1 person" if seen.may_not_know == 1 else f"{seen.may_not_know:,} people"
+        return f"{sent}; {people} may not know"
+    return f"{sent}; everybody was reached by another way" if seen.lost else sent
 
 
 def _shown(percent: int | None) -> str:

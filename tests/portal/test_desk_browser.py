@@ -80,6 +80,27 @@ def unread(services: Services, delivery_id: str) -> int:
         return session.scalar(select(func.count()).where(*lines, ChatMessage.voice != "support")) or 0
 
 
+OUTSIDE = """([inner, outer]) => [...document.querySelectorAll(inner)].filter((one) => {
+  const card = one.closest(outer), edge = parseFloat(getComputedStyle(card).paddingRight);
+  return one.getBoundingClientRect().right > card.getBoundingClientRect().right - edge + 1;
+}).map((one) => one.textContent)"""  # what runs into the padding of its card, or over its edge
+
+
+def test_no_long_badge_and_no_figure_runs_out_of_its_card(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    with desk(browser, app, services, url, "Mara Lind") as context:
+        page = context.new_page()
+        page.goto(f"{url}/staff/conversations/{day.late}")
+        expect(page.locator(".facts .badge").nth(1)).to_contain_text("late, expected")
+        assert page.evaluate(OUTSIDE, [".facts .badge", ".card"]) == []
+
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(f"{url}/staff/")
+        assert page.locator(".bars td.number").count() > 0
+        assert page.evaluate(OUTSIDE, [".bars td.number", ".card"]) == []
+
+
 def test_two_agents_see_each_other_live_and_the_second_answer_is_refused_with_its_words_kept(
     browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
 ) -> None:

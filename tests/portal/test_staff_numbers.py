@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
+from messaging.cases import TaskKind, open_task, resolve_task_of
 from messaging.kinds import Channel, Kind
 from messaging.notifications import Notification, NotificationStatus
 from messaging.ratings import Rating
-from portal.staff import numbers
+from portal.staff import charts, numbers, today
 from portal.staff.numbers import Visit
 from tests.builders import SERVICE_ON, local, make_delivery
 from tracking.deliveries import DeliveryStatus
@@ -98,6 +99,50 @@ def test_figures_of_a_day_are_read_from_the_record(session: Session) -> None:
     assert found.satisfaction_by_day[-1] == (SERVICE_ON, 100)
     assert found.satisfaction_by_day[-2] == (date(2026, 3, 4), 0)
     assert len(found.on_time_by_day) == numbers.DAYS_SHOWN
+
+
+def test_who_may_not_know_is_counted_by_the_open_list_and_not_by_lost_texts(session: Session) -> None:
+    unaware, told, other_day = (
+        make_delivery(session),
+        make_delivery(session),
+        make_delivery(session, on=date(2026, 3, 4)),
+    )
+    for delivery in (unaware, told, other_day):
+        session.add(_notification(delivery.id, NotificationStatus.UNDELIVERED))
+    for delivery in (unaware, other_day):
+        open_task(
+            session,
+            ids=new_id,
+            key=delivery.id,
+            kind=TaskKind.COULD_NOT_REACH,
+            reason="landline",
+            now=NOON,
+            delivery_id=delivery.id,
+        )
+    session.flush()
+    on = unaware.service_on
+
+    assert numbers.figures(session, on, NOON).undelivered.may_not_know == 1
+    resolve_task_of(session, unaware.id, resolution="They know.", now=NOON)
+    assert numbers.figures(session, on, NOON).undelivered.may_not_know == 0
+
+
+@pytest.mark.parametrize(
+    ("lost", "may_not_know", "sentence", "tone"),
+    [
+        (0, 0, "of 94 sent for this day", "ok"),
+        (2, 0, "of 94 sent for this day; everybody was reached by another way", "ok"),
+        (2, 1, "of 94 sent for this day; 1 person may not know", "warn"),
+        (20, 3, "of 94 sent for this day; 3 people may not know", "bad"),
+    ],
+)
+def test_the_card_says_who_may_not_know_and_its_bars_are_shares(
+    lost: int, may_not_know: int, sentence: str, tone: str
+) -> None:
+    found = today.undelivered_figure(numbers.Undelivered(94, lost, (("sms", 94, lost),), may_not_know))
+
+    assert (found.name, found.value, found.sentence, found.tone) == ("Not delivered", str(lost), sentence, tone)
+    assert found.bars[0].width == pytest.approx(charts.WIDTH * lost / 94, abs=0.05)
 
 
 def _notification(delivery_id: str, status: NotificationStatus) -> Notification:
