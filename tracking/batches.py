@@ -127,6 +127,9 @@ class Batches:
         seen = look(session, route_id, now=now, history=self._history, known=self._seen.pop(route_id, None))
         if seen is None:
             return []
+        if not seen.mark.is_driven:  # nobody knows when what waits for a truck comes, and nothing is late yet
+            self._tell_places(seen, told, now=now)
+            return []
         if seen.progress.heed_clock(now):
             seen.here, seen.is_changed = None, True
         if seen.status is RouteStatus.PLANNED:

@@ -47,7 +47,7 @@ def overrun_s(state: RouteState, now_s: float) -> float:
     if state.current is None:
         return 0.0
     stop = state.itinerary.get(state.current.stop_id)
-    until_s = _left_at(state, now_s) if stop.closed else now_s
+    until_s = min(now_s, state.here.at) if stop.closed and state.here else now_s
     return max(0.0, until_s - state.current.since - state.service_s(stop))
 
 

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from tracking.deliveries import Delivery, DeliveryStatus
 from tracking.depots import Depot
+from tracking.drivers import Driver
 from tracking.geo import LatLon
+from tracking.holding import NOBODY_PHONE
 from tracking.promise import Promise, promise_from
 from tracking.routes import Route, RouteState, RouteStatus
 from tracking.stops import Stop
@@ -23,7 +25,10 @@ TAP = "tap"
 
 
 class Mark(NamedTuple):
-    """What a route's rows looked like, in a few numbers; ``revision`` is None before the first look."""
+    """What a route's rows looked like, in a few numbers; ``revision`` is None before the first look.
+
+    ``is_driven`` is False where deliveries wait that no truck takes yet.
+    """
 
     status: RouteStatus
     driver_id: str
@@ -33,6 +38,7 @@ class Mark(NamedTuple):
     depot_lat: float
     depot_lon: float
     revision: int | None
+    is_driven: bool
     deliveries: int
     versions: int
     stops: int
@@ -81,8 +87,10 @@ _ROUTE = (
         Depot.lat,
         Depot.lon,
         RouteState.revision,
+        Driver.phone != NOBODY_PHONE,
     )
     .join(Depot, Depot.id == Route.depot_id)
+    .join(Driver, Driver.id == Route.driver_id)
     .outerjoin(RouteState, RouteState.route_id == Route.id)
     .where(Route.id == bindparam("route_id"))
     .with_for_update(of=Route)

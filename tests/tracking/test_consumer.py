@@ -21,6 +21,7 @@ from tracking.drivers import DeviceToken, issue_device_token
 from tracking.eta import Estimate, EtaHistory
 from tracking.eta_learned import write_history
 from tracking.fix_stream import STREAM
+from tracking.holding import NOBODY_NAME, NOBODY_PHONE
 from tracking.live_state import place_json, truck_place
 from tracking.nearness import Nearness
 from tracking.positions import Position
@@ -424,6 +425,19 @@ def test_planned_route_that_does_not_start_slips(day: Day) -> None:
     assert found.promise_point_at >= local("11:30")
     assert (found.promise_cause, found.next_stop_at) == ("late_start", None)
     assert found.promise_broken_at is not None
+
+
+def test_what_waits_for_a_truck_is_promised_no_time_and_is_not_late(day: Day) -> None:
+    with day.database.writing() as session:
+        nobody = make_driver(session, NOBODY_NAME, NOBODY_PHONE)
+        route = make_route(session, starts="08:00", driver=nobody)
+        stop = make_stop(session, route, planned_arrival_at=local("08:10"))
+        waiting = make_delivery(session, stop=stop, window="10:30-11:00")
+    day.clock.at = local("11:30")
+    day.consumer.tick()
+    with day.database.reading() as session:
+        found = deliveries.load(session, waiting.id)
+        assert (found.stop.eta_at, found.promise_point_at, found.promise_broken_at) == (None, None, None)
 
 
 def test_estimates_are_kept_at_most_once_a_minute_and_stop(day: Day) -> None:
