@@ -71,6 +71,8 @@ class Shelf:
         """Take, refuse, fall silent or kill, as was told last; take when nothing was told."""
         self.seen(message)
         answer = self.answers.pop(0) if self.answers else Answer.ACCEPTED
+        if answer is Answer.TOO_MANY_AFTER_TAKING and not self.can_find:
+            answer = Answer.TOO_MANY  # a mail server that says "not now" has not taken it (RFC 5321, 4.2.1)
         if answer in _REFUSALS:
             raise _REFUSALS[answer]()
         ref = f"{self.name}-{len(self.journal)}"
