@@ -1,15 +1,17 @@
 """Refusals of the lower rooms, mapped to answers once."""
 
-from flask import Flask, current_app, g, render_template, request
+from flask import Flask, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from messaging.errors import MessagingError
 from portal import i18n
 from portal.services import services
+from portal.way_back import page_above
 from tracking.errors import NotFound, TrackingError, WrongMove
 from tracking.links import ClosedLink, UnknownLink
 
+STAFF = "/staff/"
 WORDS = {
     400: ("That did not work", "The request could not be read."),
     403: ("Not allowed", "This page may not do that."),
@@ -25,11 +27,13 @@ WORDS = {
 
 
 def page(status: int, *, title: str | None = None, sentence: str | None = None) -> tuple[str, int]:
-    """Return an error page with a title and one plain sentence, and the company's contact."""
+    """Return an error page with a title and one plain sentence, the company's contact, and for staff a way back."""
     usual_title, usual_sentence = WORDS.get(status, WORDS[500 if status >= 500 else 400])
     title, sentence = title or usual_title, sentence or usual_sentence
     locale = reader_locale()
-    return render_template("errors/error.html", status=status, title=title, sentence=sentence, locale=locale), status
+    back = url_for("staff.today") if request.path.startswith(STAFF) else ""
+    told = {"status": status, "title": title, "sentence": sentence, "locale": locale, "back": back}
+    return render_template("errors/error.html", **told), status
 
 
 def reader_locale() -> str:
@@ -51,6 +55,13 @@ def unknown_link() -> tuple[str, int]:
     mine = services()
     tried_too_many = mine.bad_links.one_more(address=request.remote_addr or "", elapsed_s=mine.clock.elapsed())
     return page(429 if tried_too_many else 404)
+
+
+def _only_for_forms() -> ResponseReturnValue:
+    """Answer who opens an address that only takes forms, by a reload or from a history: the page it belongs to."""
+    if request.method in {"GET", "HEAD"} and (above := page_above(request.path)):
+        return redirect(above, 303)
+    return page(405, title="Nothing to see here", sentence="This address only takes forms. Nothing was changed.")
 
 
 def install(app: Flask) -> None:
@@ -82,6 +93,8 @@ def install(app: Flask) -> None:
         status = error.code or 500
         if status < 400 or request.path.startswith(("/api/", "/webhooks/")):
             return error
+        if status == 405 and request.path.startswith(STAFF):
+            return _only_for_forms()
         return page(status)
 
     @app.errorhandler(Exception)

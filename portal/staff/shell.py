@@ -7,10 +7,11 @@ from functools import wraps
 from typing import Any, ParamSpec
 from urllib.parse import urlencode
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, session, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.orm import Session
 
 from portal import accounts, map, tickets
@@ -19,12 +20,14 @@ from portal.audit import audit
 from portal.guards import csrf
 from portal.services import services
 from portal.staff.queues import Counts, counts
+from portal.way_back import page_above
 from tracking.actors import Actor, ActorKind
 
 P = ParamSpec("P")
 View = Callable[P, ResponseReturnValue]
 
 blueprint = Blueprint("staff", __name__, url_prefix="/staff")
+PROSE = ("body", "instructions", "question", "resolution")  # fields of a form that somebody may have long written at
 SEEN = "seen_s"  # in the signed cookie: machine seconds of the last page this person asked for
 
 
@@ -76,9 +79,13 @@ def _load(secret: str) -> Staff | None:
 @logins.unauthorized_handler  # type: ignore[untyped-decorator]
 def _ask_to_log_in() -> ResponseReturnValue:
     """Send a page to the login and back; a fragment gets 401, and the page's script reloads it."""
-    if request.headers.get("HX-Request") or request.headers.get("X-Live"):
-        return render_template("staff/signed_out.html"), 401
-    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    is_fragment = request.headers.get("HX-Request") or request.headers.get("X-Live")
+    if request.method != "GET":
+        back = page_above(request.path)
+    else:
+        back = None if is_fragment else request.full_path.rstrip("?")
+    if is_fragment:
+        return render_template("staff/signed_out.html", back=back), 401
     return redirect(url_for("staff.login", next=back), 303)
 
 
@@ -88,9 +95,26 @@ def _install(state: BlueprintSetupState) -> None:
 
 
 @blueprint.before_request
-def _check_token() -> None:
+def _check_token() -> ResponseReturnValue | None:
     """Every POST of a staff page carries its token, besides the check of its origin in security.py."""
-    csrf.protect()
+    try:
+        csrf.protect()
+    except CSRFError:
+        return _stale()
+    return None
+
+
+def _stale() -> ResponseReturnValue:
+    """Answer a form whose token is of another login, or none: nothing was changed; its page, and the words written."""
+    needs_login = hasattr(current_app.view_functions[request.endpoint or ""], "needed_role")
+    if needs_login and not current_user.is_authenticated:
+        answer: ResponseReturnValue = logins.unauthorized()
+        return answer
+    back = page_above(request.path) or url_for("staff.today")
+    kept = [text for name in PROSE if (text := request.form.get(name, "").strip())]
+    is_fragment = request.headers.get("HX-Request") or request.headers.get("X-Live")
+    template = "staff/_stale.html" if is_fragment else "staff/stale.html"
+    return render_template(template, back=back, kept=kept), 400
 
 
 def me() -> Staff:

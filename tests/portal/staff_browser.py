@@ -43,9 +43,13 @@ class StaffBrowser:
 
     def post(self, path: str, fields: dict[str, str] | None = None, **options: object) -> TestResponse:
         """Post a form with the token of a page."""
-        token = _TOKEN.search(self.client.get("/staff/account").text)
-        told = {**(fields or {}), "csrf_token": token[1] if token else ""}
+        told = {**(fields or {}), "csrf_token": self.token()}
         return self.client.post(path, data={**told, **options.pop("files", {})}, **options)  # type: ignore[call-overload, no-any-return, dict-item]
+
+    def token(self) -> str:
+        """Return the token of a page."""
+        found = _TOKEN.search(self.client.get("/staff/account").text)
+        return found[1] if found else ""
 
     def say_yes(self, page: TestResponse) -> TestResponse:
         """Press the button of a page that asks first: post all its hidden fields."""
