@@ -36,6 +36,7 @@
   };
   const left = () => {
     told = "";
+    if (!$("talk")) return;
     navigator.sendBeacon($("talk").dataset.here, fields({ doing: "left" }));
   };
   setInterval(() => beat(true), BEAT_MS);
@@ -60,10 +61,14 @@
     if (box().value) sessionStorage.setItem(draftKey(), box().value);
     else sessionStorage.removeItem(draftKey());
   });
+  let sent = null; // what was sent last, as [key, words]: it is a draft again when the login had ended
   document.addEventListener("submit", (event) => {
-    if (event.target.id === "reply-form") sessionStorage.removeItem(draftKey());
+    if (event.target.id !== "reply-form") return;
+    sent = [draftKey(), box().value];
+    sessionStorage.removeItem(draftKey());
   });
   document.addEventListener("htmx:after:swap", () => {
+    if (!$("talk") && sent) sessionStorage.setItem(...sent);
     if ($("reply-problem")) {
       sessionStorage.setItem(draftKey(), box().value);
       document.querySelector(".chat__line--fresh")?.scrollIntoView({ block: "nearest" });

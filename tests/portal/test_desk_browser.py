@@ -101,6 +101,27 @@ def test_no_long_badge_and_no_figure_runs_out_of_its_card(
         assert page.evaluate(OUTSIDE, [".bars td.number", ".card"]) == []
 
 
+def test_a_reply_of_a_login_that_has_ended_leads_to_the_login_and_is_a_draft_again(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    path = f"/staff/conversations/{day.chatty}"
+    with desk(browser, app, services, url, "Mara Lind") as context:
+        page = context.new_page()
+        wrong = complaints(page)
+        page.goto(f"{url}{path}")
+        page.locator("#reply").fill("About half an hour.")
+        cookies = context.cookies()
+        context.clear_cookies()
+        page.keyboard.press("Control+Enter")
+        again = page.get_by_role("link", name="Log in again")
+        expect(again).to_have_attribute("href", f"/staff/login?next={path}")
+
+        context.add_cookies(cookies)  # type: ignore[arg-type]  # as they were read
+        page.goto(f"{url}{path}")
+        expect(page.locator("#reply")).to_have_value("About half an hour.")
+        assert wrong == []
+
+
 def test_two_agents_see_each_other_live_and_the_second_answer_is_refused_with_its_words_kept(
     browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
 ) -> None:
