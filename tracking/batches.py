@@ -29,6 +29,7 @@ from tracking.visibility import VisibilityRules
 
 # A planned route that should have started is looked at without fixes for so long: the plan slips with it (our choice).
 LATE_START = timedelta(hours=4)
+_EXPECTED = frozenset({RouteStatus.PLANNED, RouteStatus.STARTED})
 # A route started longer ago was never finished by mistake: nobody waits for its truck any more (our choice).
 LONGEST_DAY = timedelta(hours=24)
 # So many hidden deliveries are remembered; forgetting them tells a few pages once more what they know.
@@ -127,11 +128,11 @@ class Batches:
         seen = look(session, route_id, now=now, history=self._history, known=self._seen.pop(route_id, None))
         if seen is None:
             return []
-        if not seen.mark.is_driven:  # nobody knows when what waits for a truck comes, and nothing is late yet
-            self._tell_places(seen, told, now=now)
-            return []
         if seen.progress.heed_clock(now):
             seen.here, seen.is_changed = None, True
+        if not seen.mark.is_driven or seen.status not in _EXPECTED:  # it waits for a truck, or is over
+            self._tell_places(seen, told, now=now)
+            return [_row(fix, None, FixStatus.STORED) for fix in fixes]
         if seen.status is RouteStatus.PLANNED:
             rows = [_row(fix, route_id, FixStatus.STORED) for fix in fixes]
             seen.here = max(
@@ -140,11 +141,8 @@ class Batches:
                 default=None,
             )
             events: list[StopEvent] = []
-        elif seen.status is RouteStatus.STARTED:
-            rows, events = _accept(seen, fixes)
         else:
-            self._tell_places(seen, told, now=now)
-            return [_row(fix, None, FixStatus.STORED) for fix in fixes]
+            rows, events = _accept(seen, fixes)
         seen.is_changed |= bool(fixes)
         moved = write_arrivals(session, seen, events, now=now, ids=self._ids)
         shown = self._publisher.write(session, seen, now=now)
