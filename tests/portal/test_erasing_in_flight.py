@@ -212,7 +212,7 @@ def test_what_a_sender_that_was_held_up_had_sent_after_all_goes_at_the_provider(
         clock.machine_s += 100
         with services.database.writing() as session:
             recover(session, clock.machine_s, lease_s=60.0, now=AT)
-            advance(session, reply_id, _S.DUE, lease_owner=None)
+            advance(session, reply_id, _S.DUE, lease_owner=None, retry_after=clock.machine_s + 50)
         erase(services, Person(phone=PHONE))
 
     reply_id = put_reply(services)
