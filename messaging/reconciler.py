@@ -43,6 +43,16 @@ def dirty_deliveries(session: Session, limit: int) -> list[str]:
     return list(session.scalars(statement.order_by(Delivery.plan_dirty_at).limit(limit)))
 
 
+def lock_free(session: Session, delivery_ids: Iterable[str]) -> list[str]:
+    """Lock those of these deliveries that nobody else holds, and return their ids in order.
+
+    The fix consumer and staff's changes hold many deliveries, in orders of their own: to wait for one of them while
+    holding others would be a deadlock.
+    """
+    free = select(Delivery.id).where(Delivery.id.in_(list(delivery_ids))).order_by(Delivery.id)
+    return list(session.scalars(free.with_for_update(skip_locked=True)))
+
+
 def reconcile(
     session: Session,
     delivery_id: str,

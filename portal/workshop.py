@@ -6,7 +6,7 @@ Event-loop things (connections to Twilio and to the mail server) live as long as
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import structlog
@@ -29,7 +29,7 @@ from messaging.outbox import has_due, may_retry, overdue, recover
 from messaging.pacing import Bucket
 from messaging.picture_fetching import fetch_pictures, has_waiting
 from messaging.preparing import LINK_LASTS
-from messaging.reconciler import Reconciled, dirty_deliveries, reconcile
+from messaging.reconciler import Reconciled, dirty_deliveries, lock_free, reconcile
 from messaging.replanning import recheck_clocks, spread
 from messaging.sending import Sender, Sent, Timing
 from messaging.settling import Settled, Settler
@@ -276,14 +276,28 @@ class Workshop:
             if mine.clock.elapsed() > until:
                 mine.wake.reconcile()
                 break
-            with mine.database.writing() as session:
-                for delivery_id in sorted(dirty[start : start + PLANS_AT_ONCE]):
-                    now = mine.clock.now()
-                    reconcile(session, delivery_id, now=now, ids=new_id, pepper=self._pepper, done=done)
+            together = dirty[start : start + PLANS_AT_ONCE]
+            free = self._reconcile_free(together, done)
+            for delivery_id in together:
+                if delivery_id not in free:  # alone: who waits for a lock here holds no other
+                    with mine.database.writing() as session:
+                        self._reconcile_one(session, delivery_id, done)
         with mine.database.writing() as session:
             if plan_driver_links(session, now=mine.clock.now(), ids=new_id):
                 done.due.add(Channel.SMS)
         return done
+
+    def _reconcile_free(self, delivery_ids: Sequence[str], done: Reconciled) -> set[str]:
+        """Reconcile those deliveries that nobody holds now, in one transaction; return their ids."""
+        with self._services.database.writing() as session:
+            free = lock_free(session, delivery_ids)
+            for delivery_id in free:
+                self._reconcile_one(session, delivery_id, done)
+        return set(free)
+
+    def _reconcile_one(self, session: Session, delivery_id: str, done: Reconciled) -> None:
+        now = self._services.clock.now()
+        reconcile(session, delivery_id, now=now, ids=new_id, pepper=self._pepper, done=done)
 
     def _wake_for(self, done: Reconciled) -> None:
         """Wake the senders of what was planned for now."""
