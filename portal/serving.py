@@ -5,6 +5,7 @@ import os
 
 import uvicorn
 
+from portal import logs
 from portal.entrance import Entrance
 from portal.revision import START_PATIENCE_S, require_current
 from portal.services import build
@@ -30,7 +31,9 @@ def prepare(web: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the process is told to end. Raises ``BadSettings`` or ``WrongRevision``."""
-    services = build(read_settings(os.environ))  # says what is wrong before a server starts
+    settings = read_settings(os.environ)  # says what is wrong before a server starts
+    logs.configure()
+    services = build(settings)
     require_current(services.database, patience_s=START_PATIENCE_S)
     services.database.close()
     if options.only:

@@ -1,5 +1,7 @@
 """``portal web`` starts light: what only other commands need is not loaded."""
 
+import json
+import os
 import subprocess
 import sys
 from pkgutil import resolve_name
@@ -45,3 +47,13 @@ def test_missing_settings_are_told_before_a_server_starts(
     monkeypatch.delenv("PORTAL_REDIS_URL", raising=False)
     assert cli.main(["web"]) == 2
     assert "PORTAL_SECRET_KEYS" in capsys.readouterr().err
+
+
+def test_what_is_logged_while_the_database_is_away_is_json(environ: dict[str, str]) -> None:
+    away = {**os.environ, **environ, "PORTAL_DATABASE_URL": "postgresql://portal@127.0.0.1:1/portal"}
+    web = [sys.executable, "-m", "portal.cli", "web"]
+    with subprocess.Popen(web, env=away, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr is not None
+        first = waiting.stderr.readline()
+        waiting.kill()
+    assert json.loads(first)["event"] == "the database does not answer yet"
