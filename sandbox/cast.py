@@ -75,12 +75,12 @@ class Cast:
 
     @property
     def is_over(self) -> bool:
-        """Whether every route is finished and everybody who rates has rated."""
+        """Whether every route that is played is finished, and everybody who rates has rated."""
         outcomes = {reference: word for driver in self.drivers for reference, word in driver.outcomes.items()}
         waiting = [
             r for r in self.recipients if r.is_rater and not r.rating and outcomes.get(r.drop.reference) == "delivered"
         ]
-        return all(driver.is_finished for driver in self.drivers) and not waiting
+        return all(driver.is_finished or driver.is_replaced for driver in self.drivers) and not waiting
 
     async def run(self) -> None:
         """Play. Ends only by cancellation, and takes everybody along."""
@@ -126,7 +126,7 @@ class Cast:
     async def _answer(self, driver: Driver, answers: tuple[str, ...]) -> None:
         """Answer what a recipient or support asked the driver, at the next calm moment."""
         await self._clock.wait_until(self._clock.now() + timedelta(seconds=ANSWER_AFTER_S))
-        if self.autopilot.plays(driver.route.driver_phone):
+        if self.autopilot.plays(driver.route.driver_phone) and not driver.is_replaced:
             await self._outside.send_from_phone(driver.route.driver_phone, self._rng.choice(answers))
 
     def _driver(self, index: int, day: Day, *, depot: Place, places: dict[str, Place], streets: Streets) -> Driver:

@@ -122,6 +122,7 @@ class _Demo:
         self._portal_url = f"http://127.0.0.1:{self._portal_port}"
         self._stopped = asyncio.Event()
         self._hunter: Hunter | None = None
+        self._told: set[str] = set()
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -210,6 +211,7 @@ class _Demo:
             for player in players:
                 if player.done():
                     player.result()
+            self._tell_replaced(cast)
             if self._options.until_done and (cast.is_over or machine.monotonic_s() > deadline_s):
                 print(summary(cast, outside))
                 return 0 if cast.is_over and await self._found_nothing() else 1
@@ -218,6 +220,14 @@ class _Demo:
             except TimeoutError:
                 continue
         return 0
+
+    def _tell_replaced(self, cast: Cast) -> None:
+        """Say once of each route that it is left to a person."""
+        for driver in cast.drivers:
+            name = driver.route.name
+            if driver.is_replaced and name not in self._told:
+                self._told.add(name)
+                print(f"  Route {name} is driven by a person now. The sandbox's van stands still.", flush=True)
 
     async def _found_nothing(self) -> bool:
         """Tell whether a hunt, if there was one, found nothing; print what it searched."""

@@ -49,7 +49,7 @@ class Director:
                 self._jump()
             if self._cast.is_over and not self._has_told_end:
                 self._has_told_end = True
-                self._journal.add("day", what="is over: every route is finished, every question answered")
+                self._journal.add("day", what=_over(self._cast))
                 if self._clock.chosen_rate > 1:
                     self._clock.set_rate(1.0)
 
@@ -69,7 +69,7 @@ class Director:
             and self._cast.autopilot.is_on
             and not self._clock.is_held
             and self._clock.rate > 1
-            and not any(driver.is_under_way for driver in self._cast.drivers)
+            and not any(driver.is_under_way or driver.is_replaced for driver in self._cast.drivers)
             and self._monotonic_s() - self._busy_s > (QUIET_S if self._awaited is None else PATIENCE_S)
             and event.at - self._clock.now() > EMPTY
         )
@@ -81,3 +81,10 @@ class Director:
             self._clock.jump_to(event.at - LEAD)
             self._awaited = event
             self._busy_s = self._monotonic_s()
+
+
+def _over(cast: Cast) -> str:
+    theirs = [driver.route.name for driver in cast.drivers if driver.is_replaced]
+    if theirs:
+        return f"is over but for what a person drives: {', '.join(theirs)}"
+    return "is over: every route is finished, every question answered"

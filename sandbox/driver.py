@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sandbox.autopilot import Autopilot
-from sandbox.clock import DayClock
+from sandbox.clock import DayClock, Event
 from sandbox.day import Route, Stop
 from sandbox.drive import Jam, plan_drive
 from sandbox.journal import Journal
@@ -18,7 +18,7 @@ from sandbox.people import Part
 from sandbox.pictures import doorstep_photo, signature
 from sandbox.routing import Place, Streets
 from sandbox.trucks import Truck
-from sandbox.visitor import PortalAway, Visitor
+from sandbox.visitor import SHUT_OUT, PortalAway, ShutOut, Visitor
 
 Result = TypeVar("Result")
 LOADING = timedelta(minutes=22)  # begins so long before the planned start
@@ -38,7 +38,11 @@ class Trouble:
 
 
 class Driver:
-    """One driver with one van. ``play`` runs from the link's text to the finished route."""
+    """One driver with one van. ``play`` runs from the link's text to the finished route, or until a person drives it.
+
+    A link works on one phone. Once another phone has it, ``is_replaced`` is true: the van stands, nothing is tapped, no
+    position is sent, and the route is left to whoever holds that phone.
+    """
 
     def __init__(
         self,
@@ -65,7 +69,9 @@ class Driver:
         self.token = ""
         self.is_under_way = False
         self.is_finished = False
+        self.is_replaced = False
         self.outcomes: dict[str, str] = {}
+        self._expected: Event | None = None
 
     def give_link(self, url: str) -> None:
         """Hand over the link that came by text. Only the first counts for opening the day."""
@@ -76,30 +82,47 @@ class Driver:
         """Play the whole day."""
         url = await self._link
         await self._clock.wait_until(self.route.starts_at - LOADING)
-        await self._open(url)
-        await self._load()
-        self._expect(self.route.starts_at, f"{self.route.driver} starts route {self.route.name}")
-        await self._clock.wait_until(self.route.starts_at)
-        await self._tap_on_day("start")
+        try:
+            await self._open(url)
+            await self._load()
+            self._expect(self.route.starts_at, f"{self.route.driver} starts route {self.route.name}")
+            await self._clock.wait_until(self.route.starts_at)
+            await self._tap_on_day("start")
+            await self._drive_route()
+        except* ShutOut:
+            self._leave()
+
+    async def _drive_route(self) -> None:
+        """Serve every stop and finish, while the van's positions are sent."""
         self.is_under_way = True
         self._note("started the route")
         position_url = self.day_url.rsplit("/d/", 1)[0] + "/ingest/positions"
-        sharing = asyncio.create_task(self.truck.share(position_url, lambda: self.token))
         try:
-            await self._serve_all()
-            await self.truck.caught_up()
-            await self._tap_on_day("finish")
-            self._note("finished the route")
+            async with asyncio.TaskGroup() as tasks:
+                sharing = tasks.create_task(self.truck.share(position_url, lambda: self.token))
+                await self._serve_all()
+                await self.truck.caught_up()
+                await self._tap_on_day("finish")
+                sharing.cancel()
         finally:
-            sharing.cancel()
             self.is_under_way = False
+        self._note("finished the route")
         self.is_finished = True
+
+    def _leave(self) -> None:
+        """Leave the route to whoever holds the phone that has its link now."""
+        self.truck.stop()
+        self.is_replaced = True
+        self._autopilot.take(self.route.driver_phone)
+        if self._expected is not None:
+            self._clock.forget(self._expected)
+        self._note(f"is not let in any more: route {self.route.name} is left to whoever has its link, the van stands")
 
     async def _open(self, url: str) -> None:
         """Open the link and turn it into this phone's cookie."""
         while not self.token:
             await self._autopilot.wait(self.route.driver_phone)
-            page = await self._try(lambda: self.visitor.open(url))
+            page = await self._read(url)
             if (form := page.form("open")) is not None:
                 await self._tap(page, form, {})
             self.day_url = url.split("/d/")[0] + "/d/"
@@ -221,10 +244,17 @@ class Driver:
         return None, None
 
     async def _day(self) -> Page:
-        return await self._try(lambda: self.visitor.open(self.day_url))
+        return await self._read(self.day_url)
 
     async def _stop(self, stop_id: str) -> Page:
-        return await self._try(lambda: self.visitor.open(f"{self.day_url}stops/{stop_id}"))
+        return await self._read(f"{self.day_url}stops/{stop_id}")
+
+    async def _read(self, url: str) -> Page:
+        """Return a page of this route. Raises ``ShutOut`` once another phone has the link, or it has ended."""
+        page = await self._try(lambda: self.visitor.open(url))
+        if page.status in SHUT_OUT:
+            raise ShutOut(page.status)
+        return page
 
     async def _tap_on_day(self, name: str) -> None:
         """Press the button of that name on the day's page; nothing when a person already has."""
@@ -240,6 +270,8 @@ class Driver:
     async def _tap(self, page: Page, form: Form, values: dict[str, str], photo: bytes | None = None) -> None:
         given = {name: value for name, value in values.items() if name in form.fields or name in form.choices}
         answer = await self._try(lambda: self.visitor.submit(page, form, given, photo=photo))
+        if answer.status in SHUT_OUT:
+            raise ShutOut(answer.status)
         if answer.status >= 400:
             self._journal.add("tap_refused", who=self.route.driver, form=form.name, answer=answer.status)
 
@@ -252,7 +284,7 @@ class Driver:
                 await asyncio.sleep(RETRY_S)
 
     def _expect(self, at: datetime, label: str) -> None:
-        self._clock.expect(at, label)
+        self._expected = self._clock.expect(at, label)
 
     def _outcome(self, drops: tuple[object, ...], outcome: str) -> None:
         for drop in drops:

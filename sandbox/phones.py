@@ -166,8 +166,8 @@ class PhonesPage:
         shown = []
         for driver in self._cast.drivers:
             x, y = world_px(driver.truck.at(now).point, MAP_ZOOM)
-            has_signal = driver.truck.has_signal(now)
-            shown.append({"name": driver.route.driver, "x": round(x - left), "y": round(y - top), "on": has_signal})
+            is_heard = driver.truck.has_signal(now) and not driver.is_replaced
+            shown.append({"name": driver.route.driver, "x": round(x - left), "y": round(y - top), "on": is_heard})
         return shown
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from sandbox.cast import Cast
+from sandbox.driver import Driver
 from sandbox.outside import Outside
 
 
@@ -13,7 +14,7 @@ def summary(cast: Cast, outside: Outside) -> str:
         outcomes = Counter(driver.outcomes.values())
         lines.append(
             f"{driver.route.name:<8}{driver.route.driver:<18}{outcomes['delivered']:>10}"
-            f"{outcomes['attempt failed']:>8}{driver.truck.posted:>8}  {'yes' if driver.is_finished else 'no'}"
+            f"{outcomes['attempt failed']:>8}{driver.truck.posted:>8}  {_finished(driver)}"
         )
     texts = [text for text in outside.twilio.texts.all() if text.direction != "inbound"]
     states = Counter(text.status for text in texts)
@@ -33,3 +34,9 @@ def summary(cast: Cast, outside: Outside) -> str:
     if refused or unheard:
         lines.append(f"refused         {len(refused)} taps or fixes, {len(unheard)} texts not taken by the portal")
     return "\n".join(lines)
+
+
+def _finished(driver: Driver) -> str:
+    if driver.is_replaced:
+        return "driven by a person"
+    return "yes" if driver.is_finished else "no"

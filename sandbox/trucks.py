@@ -9,7 +9,7 @@ from sandbox.clock import DayClock
 from sandbox.drive import Drive, Fix, standing
 from sandbox.ground import Point, to_lat_lon
 from sandbox.journal import Journal
-from sandbox.visitor import PortalAway, Visitor
+from sandbox.visitor import SHUT_OUT, PortalAway, ShutOut, Visitor
 
 FIX_EVERY_S = 10.0  # day seconds
 POST_EVERY_S = 0.5  # machine seconds; at high speed several fixes go together
@@ -37,6 +37,11 @@ class Truck:
         self._drives.append((now, drive))
         return now + timedelta(seconds=drive.duration_s)
 
+    def stop(self) -> None:
+        """Stand where it is from now on."""
+        now = self._clock.now()
+        self._drives.append((now, standing(self.at(now).point)))
+
     def lose_signal(self, start: datetime, end: datetime) -> None:
         """Send nothing between the two; the fixes of that time come after."""
         self._silences.append((start, end))
@@ -50,7 +55,10 @@ class Truck:
         return not any(start <= instant < end for start, end in self._silences)
 
     async def share(self, url: str, token: Callable[[], str]) -> None:
-        """Post a fix for every ten seconds of day time, in order, late ones included. Ends only by cancellation."""
+        """Post a fix for every ten seconds of day time, in order, late ones included. Ends only by cancellation.
+
+        Raises ``ShutOut`` when the phone's token is not taken any more.
+        """
         next_at = self._clock.now()
         waiting: list[dict[str, object]] = []
         while True:
@@ -81,6 +89,8 @@ class Truck:
                 status = await self._visitor.post_json(url, {"positions": batch}, token)
             except PortalAway:
                 return
+            if status in SHUT_OUT:
+                raise ShutOut(status)
             if status >= 400:
                 self._journal.add("fixes_refused", truck=self.name, answer=status)
                 await asyncio.sleep(REFUSED_REST_S)

@@ -10,8 +10,19 @@ TIMEOUT = aiohttp.ClientTimeout(total=20)
 AGENT = "Mozilla/5.0 (Linux; Android 15; sandbox) Mobile"
 
 
+SHUT_OUT = frozenset({401, 403, 410})  # another phone has the link, or it has ended
+
+
 class PortalAway(Exception):
     """Raised when the portal does not answer, or answers 5xx. Trying later can help."""
+
+
+class ShutOut(Exception):
+    """Raised when the portal does not let this phone in any more. Trying later does not help."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"answered {status}")
+        self.status = status
 
 
 class Visitor:

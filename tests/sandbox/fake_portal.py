@@ -23,9 +23,10 @@ class FakePortal:
     messages: dict[str, str] = field(default_factory=dict)
     inbound: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
+    is_another_phone: bool = False  # has the driver's link
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=9_000_000)
+        app = web.Application(client_max_size=9_000_000, middlewares=[self.bind])
         app.add_routes(
             [
                 web.get("/d/", self.day),
@@ -42,6 +43,14 @@ class FakePortal:
             ]
         )
         return app
+
+    @web.middleware
+    async def bind(self, request, handler):
+        if self.is_another_phone and request.path.startswith("/d/"):
+            return web.Response(status=403, text="Open on another phone")
+        if self.is_another_phone and request.path == "/ingest/positions":
+            return web.Response(status=401)
+        return await handler(request)
 
     async def gate(self, request):
         return page('<form method="post" data-form="open"><button>Open</button></form>')

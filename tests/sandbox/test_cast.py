@@ -17,6 +17,7 @@ from sandbox.machine import monotonic_s
 from sandbox.outside import Outside
 from sandbox.people import Part
 from sandbox.routing import Streets
+from sandbox.summary import summary
 from sandbox.texts import Text, new_sid
 from sandbox.town import build_town
 from tests.sandbox.fake_portal import FakePortal
@@ -157,3 +158,34 @@ def test_a_person_at_the_phone_is_not_played(plan, tmp_path):
             await reach(lambda: portal.inbound)
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("when", ["before the day is opened", "on the road"])
+def test_a_route_whose_link_a_person_has_is_left_to_them(plan, tmp_path, when):
+    async def play():
+        async with playing(plan, tmp_path) as (portal, outside, cast, clock):
+            portal.is_another_phone = when == "before the day is opened"
+            text(outside, portal.route.driver_phone, f"http://127.0.0.1:{portal.port}/d/abc")
+            await reach(lambda: portal.is_another_phone or len(portal.positions) > 50)
+            portal.is_another_phone = True
+            await reach(lambda: cast.drivers[0].is_replaced)
+            left_at, before = clock.now(), (len(portal.positions), dict(portal.loaded), dict(portal.outcomes))
+            text(outside, portal.route.driver_phone, "I'm home, please ring twice")
+            await clock.wait_until(left_at + timedelta(hours=2))
+            after = (len(portal.positions), dict(portal.loaded), dict(portal.outcomes))
+            truck = cast.trucks[0]
+            is_standing = truck.at(left_at + timedelta(seconds=1)).point == truck.at(clock.now()).point
+            told = [entry["what"] for entry in outside.journal.entries(event="driver")]
+            return portal, cast, before, after, is_standing, told, summary(cast, outside), clock.next_event()
+
+    portal, cast, before, after, is_standing, told, table, expected = asyncio.run(play())
+
+    assert after == before
+    assert is_standing
+    assert portal.inbound == []
+    assert not portal.finished
+    assert not cast.drivers[0].is_finished
+    assert not cast.drivers[0].is_under_way
+    assert f"route {portal.route.name} is left to whoever has its link" in told[-1]
+    assert "driven by a person" in table
+    assert expected is None

@@ -36,9 +36,9 @@ def journal():
     return Journal(now=lambda: EVENING)
 
 
-def direct(clock, journal, machine, *, autopilot=None, under_way=False, is_over=False, quiet_s=8.0):
+def direct(clock, journal, machine, *, autopilot=None, under_way=False, is_over=False, theirs=False, quiet_s=8.0):
     """Let the director look twice, ``quiet_s`` machine seconds apart."""
-    driver = SimpleNamespace(is_under_way=under_way)
+    driver = SimpleNamespace(is_under_way=under_way, is_replaced=theirs, route=SimpleNamespace(name="R2"))
     cast = SimpleNamespace(autopilot=autopilot or Autopilot(), drivers=[driver], is_over=is_over)
     director = Director(clock=clock, cast=cast, journal=journal, monotonic_s=machine)
 
@@ -63,7 +63,7 @@ def test_a_quiet_evening_is_jumped_to_shortly_before_the_next_event(clock, journ
     assert "messages of the morning" in journal.entries(event="day")[0]["what"]
 
 
-@pytest.mark.parametrize("why", ["under way", "paused", "by hand", "busy", "typing", "soon"])
+@pytest.mark.parametrize("why", ["under way", "a person drives", "paused", "by hand", "busy", "typing", "soon"])
 def test_nothing_is_jumped_over_when_it_would_be_missed(clock, journal, machine, why):
     clock.expect(EVENING + (timedelta(minutes=4) if why == "soon" else timedelta(hours=14)), "messages")
     if why == "paused":
@@ -78,6 +78,7 @@ def test_nothing_is_jumped_over_when_it_would_be_missed(clock, journal, machine,
         machine,
         autopilot=Autopilot(is_on=why != "by hand"),
         under_way=why == "under way",
+        theirs=why == "a person drives",
         quiet_s=quiet_s,
     )
 
@@ -114,6 +115,12 @@ def test_the_end_of_the_day_is_told_once_and_time_runs_at_its_own_pace(clock, jo
 
     assert len(journal.entries(event="day")) == 1
     assert clock.chosen_rate == 1.0
+
+
+def test_the_end_of_what_is_played_names_what_a_person_drives(clock, journal, machine):
+    direct(clock, journal, machine, is_over=True, theirs=True)
+
+    assert [entry["what"] for entry in journal.entries(event="day")] == ["is over but for what a person drives: R2"]
 
 
 def test_a_sunday_has_no_deliveries():
