@@ -145,6 +145,12 @@ def clean_body(text: str) -> str:
     return kept
 
 
+def pieces_of(text: str) -> list[str]:
+    """Return a long text as the lines it is kept in, each of 1,000 characters at most and none of them blank."""
+    pieces = [text[start : start + MAX_LENGTH] for start in range(0, len(text), MAX_LENGTH)]
+    return [piece for piece in pieces if piece.strip()] or [""]
+
+
 def plain_line(text: str) -> str:
     """Return ``text`` on one line without marks that turn the writing direction: fit to stand behind our own words."""
     kept = "".join(

@@ -13,6 +13,10 @@ SUPPORT_AFTER_END = timedelta(hours=24)  # DESIGN 8
 _WITH_DRIVER = UNDER_WAY | {DeliveryStatus.LOADED, DeliveryStatus.ATTEMPT_FAILED}
 _ENDED = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.RETURNED, DeliveryStatus.CANCELLED})
 
+_SUPPORT_ANSWERS = (
+    "Support answers now, so you need not. You can read along. What you write still reaches the recipient and support."
+)
+
 WithWhom = Literal["driver", "support", "closed"]
 Code = Literal["driver", "driving", "taken_over", "before", "after", "waiting_for_start", "finished", "closed", "staff"]
 
@@ -97,5 +101,5 @@ def _for_driver(facts: ChatFacts) -> ChatState:
             return ChatState(False, "closed", "The chat opens when you start the route.", "waiting_for_start")
         return ChatState(False, "closed", "This chat is closed for you. Support has it now.", "finished")
     if facts.is_taken_over:
-        return ChatState(True, "support", "Support has taken over this chat. You can read along.", "taken_over")
+        return ChatState(True, "support", _SUPPORT_ANSWERS, "taken_over")
     return ChatState(True, "driver", "You are writing with the recipient.", "driver")

@@ -9,13 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.chat_lines import (
-    MAX_LENGTH,
     Conversation,
     ConversationClosed,
     EmptyMessage,
     Origin,
     Voice,
     first_name,
+    pieces_of,
 )
 from messaging.chat_pictures import NO_WORDS, has_pictures
 from messaging.conversations import say
@@ -132,18 +132,19 @@ def _tell(
         text = NO_WORDS
     to: dict[str, Any] = {"stop": delivery.stop.sequence, "name": first_name(delivery.recipient_name)}
     try:
-        say(
-            reading.session,
-            delivery_id=delivery.id,
-            voice=Voice.DRIVER,
-            origin=Origin.SMS,
-            actor_id=driver.id,
-            body=text[:MAX_LENGTH],
-            now=reading.now,
-            request_id=f"inbound-{inbound.id}",
-            inbound_id=inbound.id,
-            ids=reading.context.ids,
-        )
+        for number, piece in enumerate(pieces_of(text)):
+            say(
+                reading.session,
+                delivery_id=delivery.id,
+                voice=Voice.DRIVER,
+                origin=Origin.SMS,
+                actor_id=driver.id,
+                body=piece,
+                now=reading.now,
+                request_id=f"inbound-{inbound.id}-{number}",
+                inbound_id=inbound.id,
+                ids=reading.context.ids,
+            )
     except EmptyMessage:
         reading.reply("driver_help", driver.locale)
         return
@@ -157,20 +158,21 @@ def _tell(
 
 def _tell_support(reading: Reading, driver: Driver, delivery: Delivery, text: str) -> None:
     """Keep the words of a driver whose chat is over as a note that only staff see."""
-    say(
-        reading.session,
-        delivery_id=delivery.id,
-        voice=Voice.DRIVER,
-        origin=Origin.SMS,
-        actor_id=driver.id,
-        body=text[:MAX_LENGTH],
-        now=reading.now,
-        request_id=f"inbound-{reading.inbound.id}",
-        is_internal=True,
-        inbound_id=reading.inbound.id,
-        even_when_closed=True,
-        ids=reading.context.ids,
-    )
+    for number, piece in enumerate(pieces_of(text)):
+        say(
+            reading.session,
+            delivery_id=delivery.id,
+            voice=Voice.DRIVER,
+            origin=Origin.SMS,
+            actor_id=driver.id,
+            body=piece,
+            now=reading.now,
+            request_id=f"inbound-{reading.inbound.id}-{number}",
+            is_internal=True,
+            inbound_id=reading.inbound.id,
+            even_when_closed=True,
+            ids=reading.context.ids,
+        )
     reading.changed(delivery.id)
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from messaging.cases import TaskKind, open_task
-from messaging.chat_lines import MAX_LENGTH, EmptyMessage, Origin, Voice, clean_body, first_name
+from messaging.chat_lines import MAX_LENGTH, EmptyMessage, Origin, Voice, clean_body, first_name, pieces_of
 from messaging.chat_pictures import NO_WORDS as PICTURE
 from messaging.chat_pictures import has_pictures
 from messaging.chat_states import chat_state, facts_of
@@ -80,14 +80,9 @@ def tell_when_driving(reading: Reading, delivery: Delivery) -> None:
 
 def _parts(body: str, without_words: str) -> list[str]:
     try:
-        return [clean_body(body[:MAX_LENGTH])] if len(body) <= MAX_LENGTH else _cut(body, without_words)
+        return [clean_body(body)] if len(body) <= MAX_LENGTH else [piece or without_words for piece in pieces_of(body)]
     except EmptyMessage:
         return [without_words]
-
-
-def _cut(body: str, without_words: str) -> list[str]:
-    pieces = [body[start : start + MAX_LENGTH] for start in range(0, len(body), MAX_LENGTH)]
-    return [piece for piece in pieces if piece.strip()] or [without_words]
 
 
 def _maybe_cancel(reading: Reading, delivery: Delivery, inbound: InboundMessage) -> None:

@@ -69,6 +69,11 @@ class Thread:
     taken_over_by: str | None
     unseen: int
 
+    @property
+    def is_taken_over(self) -> bool:
+        """True when the reader may write, and support answers instead of the driver."""
+        return self.state.code == "taken_over"
+
 
 def thread(
     session: Session,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from messaging.chat_lines import ChatMessage, Voice
 from messaging.conversations import mark_seen
 from messaging.quick_replies import Audience, QuickReply, quick_replies, words_for
+from messaging.support import was_taken_over
 from portal.driver.day import DayView, load_day
 from portal.driver.routing import blueprint
 from portal.driver.shift import current_shift
@@ -55,14 +56,18 @@ def _oldest(session: Session, delivery_ids: list[str]) -> ChatMessage | None:
 
 
 def _told(session: Session, day: DayView, line: ChatMessage) -> dict[str, object]:
-    """Return what is said and what can be answered, in the driver's language and the recipient's."""
+    """Return what is said and what can be answered, in the driver's language and the recipient's.
+
+    There is nothing to answer while support answers this recipient.
+    """
     found, speak = day.delivery(line.conversation_id), tongue(day.locale)
     theirs = session.get_one(Delivery, line.conversation_id).locale
     words = words_for(session, line.body, day.locale)
     is_support = line.voice is Voice.SUPPORT
     who = speak.say("Support, about stop %(n)s", n=found.stop_number) if is_support else ""
     who = who or speak.say("%(name)s, stop %(n)s", name=found.name or found.reference, n=found.stop_number)
-    replies: tuple[QuickReply, ...] = quick_replies(session, Audience.DRIVER)[:ANSWERS]
+    is_answered = was_taken_over(session, found.id)
+    replies: tuple[QuickReply, ...] = () if is_answered else quick_replies(session, Audience.DRIVER)[:ANSWERS]
     return {
         "line": line.id,
         "delivery": found.id,
@@ -72,5 +77,6 @@ def _told(session: Session, day: DayView, line: ChatMessage) -> dict[str, object
         "text": words[:LONGEST_READ],
         "lang": speak.language_tag if words != line.body or is_support else tongue(theirs).language_tag,
         "own_lang": speak.language_tag,
+        "note": speak.say("Support answers. You need not.") if is_answered else "",
         "answers": [{"say": reply.text(day.locale), "send": reply.text(theirs)} for reply in replies],
     }

@@ -1,5 +1,7 @@
 """The pages of the day: the list, and one stop."""
 
+from dataclasses import dataclass
+
 from flask import Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -19,6 +21,15 @@ from tracking.ids import new_id
 MOST_KEPT_S = 16 * 3600  # a shift's length: a phone keeps pages no longer, whatever the link allows (our choice)
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A line of the chat that was refused: its words, and why, in English."""
+
+    delivery_id: str
+    body: str
+    why: str
+
+
 @blueprint.get("/")
 def day() -> ResponseReturnValue:
     """Show the whole day: what to load, where to go next, how it went."""
@@ -32,6 +43,11 @@ def day() -> ResponseReturnValue:
 @blueprint.get("/stops/<stop_id>")
 def stop(stop_id: str) -> ResponseReturnValue:
     """Show one stop: where, for whom, what to know, and the buttons."""
+    return stop_page(stop_id)
+
+
+def stop_page(stop_id: str, unsent: Unsent | None = None) -> Response:
+    """Return the page of a stop; words that were refused are in their box again, with the reason."""
     mine = services()
     now = mine.clock.now()
     with mine.database.reading() as session:
@@ -42,7 +58,9 @@ def stop(stop_id: str) -> ResponseReturnValue:
             delivery.id: thread(session, delivery.id, audience=Voice.DRIVER, now=now) for delivery in here.deliveries
         }
         replies = quick_replies(session, Audience.DRIVER)
-    words = {"receivers": RECEIVERS, "quick_replies": replies, "sent_as_text": OUT, "not_delivered": LOST}
+    words: dict[str, object] = {"receivers": RECEIVERS, "quick_replies": replies}
+    words |= {"sent_as_text": OUT, "not_delivered": LOST}
+    words["unsent_of"] = lambda delivery_id: unsent if unsent and unsent.delivery_id == delivery_id else None
     return page("driver/stop.html", view, shift, stop=here, threads=threads, **words)
 
 

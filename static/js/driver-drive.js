@@ -7,6 +7,7 @@
   if (!dialog) return;
   const SPEED_COUNTS_MS = 15000;
   const SHOWN_MS = 45000;
+  const NOTHING_TO_TAP_MS = 4000;
   const movingMps = Number(dialog.dataset.movingMps);
   const standingMps = Number(dialog.dataset.standingMps);
   const standsAfterMs = () => Number(dialog.dataset.standingS) * 1000; // a red light's first seconds are still driving
@@ -81,6 +82,7 @@
     const action = `/d/deliveries/${message.delivery}/messages`;
     try {
       const taken = await fetch(action, { method: "POST", headers: { "HX-Request": "true" }, body });
+      if (taken.status >= 500 || taken.status === 429) throw new Error(String(taken.status));
       if (!taken.ok) return;
     } catch {
       const form = document.createElement("form");
@@ -95,7 +97,7 @@
   const show = async (message) => {
     told = message.line;
     who.textContent = message.who;
-    note.textContent = "";
+    note.textContent = message.note;
     answers.replaceChildren(
       ...message.answers.map((one) => {
         const button = document.createElement("button");
@@ -111,6 +113,7 @@
     hiding = setTimeout(close, SHOWN_MS);
     const wasRead = await speak(message);
     if (!isMoving) return;
+    if (!message.answers.length) setTimeout(() => told === message.line && close(), NOTHING_TO_TAP_MS);
     if (!wasRead) {
       note.textContent = dialog.dataset.waits;
       return;

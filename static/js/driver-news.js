@@ -80,6 +80,10 @@
       const old = document.getElementById(chat.id);
       if (old && old.dataset.last !== chat.dataset.last) old.replaceWith(document.importNode(chat, true));
     }
+    for (const who of fresh.querySelectorAll(".talk__who")) {
+      const old = document.getElementById(who.id);
+      if (old && !old.isEqualNode(who)) old.replaceWith(document.importNode(who, true));
+    }
     if (isInUse()) {
       if (fresh.dataset.version !== content().dataset.version) offer();
       content().dataset.chatVersion = fresh.dataset.chatVersion;

@@ -28,7 +28,9 @@ window.driverOutbox = (() => {
     });
   };
 
-  const waiting = () => work("readonly", (store) => store.getAll());
+  const kept = () => work("readonly", (store) => store.getAll());
+
+  const waiting = async () => (await kept()).filter((tap) => !tap.refused);
 
   const note = () => document.querySelector("[data-sending]");
 
@@ -71,7 +73,8 @@ window.driverOutbox = (() => {
     for (const tap of await waiting()) {
       let answer;
       try {
-        answer = await fetch(tap.action, { method: "POST", body: bodyOf(tap) });
+        const headers = isLine(tap) ? { "HX-Request": "true" } : {};
+        answer = await fetch(tap.action, { method: "POST", headers, body: bodyOf(tap) });
       } catch {
         return false;
       }
@@ -80,7 +83,7 @@ window.driverOutbox = (() => {
         tellSent(tap.id, answer); // the link has ended: what waits stays, for when it is opened again
         return false;
       }
-      await drop(tap.id);
+      if (answer.ok || !isLine(tap)) await drop(tap.id);
       if (!answer.ok) await refused(tap, answer.clone());
       tellSent(tap.id, answer);
     }
@@ -103,10 +106,37 @@ window.driverOutbox = (() => {
     sayWaiting(await waiting());
   };
 
+  const isLine = (tap) => tap.kind === "message";
+
+  // Words that were refused stay on the phone, and on the page, until they are thrown away.
+  const showUnsent = async () => {
+    const place = document.querySelector("[data-unsent]");
+    const words = document.getElementById("unsent-words");
+    if (!place || !words) return;
+    const rows = (await kept()).filter((tap) => tap.refused).map((tap) => {
+      const row = document.importNode(words.content, true).firstElementChild;
+      row.querySelector("[data-why]").textContent = tap.refused;
+      row.querySelector("[data-words]").textContent = wordsOf(tap);
+      row.querySelector("button").addEventListener("click", async () => {
+        await drop(tap.id);
+        row.remove();
+      });
+      return row;
+    });
+    place.replaceChildren(...rows);
+  };
+
+  const wordsOf = (tap) => new Map(tap.fields).get("quick") ?? new Map(tap.fields).get("body") ?? "";
+
   // A tap that the server will never take is told, not dropped in silence.
   const refused = async (tap, answer) => {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const why = page.querySelector("main .lead, main p")?.textContent ?? String(answer.status);
+    if (isLine(tap)) {
+      await work("readwrite", (store) => store.put({ ...tap, refused: why }));
+      await showUnsent();
+      return;
+    }
     note().dataset.refused = "1";
     say(`${tap.label}: ${why}`, "bad");
     note().scrollIntoView({ block: "center" });
@@ -116,6 +146,7 @@ window.driverOutbox = (() => {
   if (isUsable) {
     addEventListener("online", () => flush());
     setInterval(() => flush(), RETRY_MS);
+    showUnsent().catch(() => {});
     waiting().then((taps) => {
       sayWaiting(taps);
       if (!taps.length) return;

@@ -4,6 +4,7 @@
   "use strict";
   const LONGEST_SIDE = 1600;
   const QUALITY = 0.82;
+  const MOST_SHOWN = 60; // letters of a line that waits for signal
 
   const shrink = async (file) => {
     const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
@@ -84,6 +85,12 @@
     fresh.lastElementChild.scrollIntoView({ block: "nearest", behavior: "smooth" });
   };
 
+  // Says why a line is too long before it is sent, or kept for later: words are never cut.
+  const tooLongWords = (form) => {
+    const length = [...form.elements.body.value.trim()].length;
+    return length > Number(form.dataset.longest) ? form.dataset.tooLong.replace("#", length) : "";
+  };
+
   const onMessage = async (event) => {
     const form = event.target;
     if (!form.matches("form[data-form=message]")) return;
@@ -92,6 +99,14 @@
     form.dataset.sending = "1";
     const section = form.closest("[data-chat]");
     const failed = form.querySelector("[data-chat-error]");
+    const tooLong = event.submitter?.name === "quick" ? "" : tooLongWords(form);
+    if (tooLong) {
+      failed.textContent = tooLong;
+      failed.hidden = false;
+      form.elements.body.focus();
+      delete form.dataset.sending;
+      return;
+    }
     try {
       const answer = await fetch(form.action, {
         method: "POST",
@@ -119,14 +134,24 @@
     delete form.dataset.sending;
   };
 
+  const short = (words) => {
+    const letters = [...words.trim().replace(/\s+/g, " ")];
+    return letters.length > MOST_SHOWN ? `${letters.slice(0, MOST_SHOWN - 1).join("")}…` : letters.join("");
+  };
+
   // A line without signal waits on the phone like any tap.
   const keepMessage = async (form, submitter, failed) => {
     failed.hidden = false;
     try {
-      await window.driverOutbox.keep(form, new FormData(form, submitter), form.dataset.label);
+      const words = submitter?.name === "quick" ? submitter.textContent : form.elements.body.value;
+      await window.driverOutbox.keep(form, new FormData(form, submitter), `${form.dataset.label} “${short(words)}”`);
       failed.textContent = form.dataset.kept;
       window.driverOutbox.flush();
       if (submitter?.name !== "quick") form.elements.body.value = "";
+      if (form.elements.photo?.value) {
+        form.elements.photo.value = "";
+        onPhoto(form.elements.photo);
+      }
       form.elements.request_id.value = crypto.randomUUID().replaceAll("-", "");
     } catch {
       failed.textContent = form.dataset.offline;

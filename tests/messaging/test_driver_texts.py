@@ -100,6 +100,16 @@ def test_a_driver_who_writes_after_the_delivery_is_told_and_support_sees_it(
     assert line.is_internal
 
 
+def test_a_long_text_of_a_driver_comes_whole(session: Session, driver_phone: str) -> None:
+    anna = out(session, started(session), recipient_name="Anna")
+    asked(session, anna, "Which side?")
+    words = "by the gate " * 130
+    told(session, words, sender=driver_phone, at=NOW + timedelta(minutes=4))
+    said = [body for voice, body in lines(session, anna) if voice is Voice.DRIVER]
+    assert len(said) == 2
+    assert "".join(said).replace(" ", "") == words.replace(" ", "")
+
+
 def test_a_driver_may_write_of_stops(session: Session, driver_phone: str) -> None:
     anna = out(session, started(session))
     asked(session, anna, "Where?")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from messaging.chat_lines import Origin, Voice
-from messaging.conversations import say, thread
+from messaging.conversations import say, take_over, thread
 from portal.services import Services
 from tests.browser import open_browser
 from tests.conftest import NOON
@@ -111,6 +111,85 @@ def test_a_dead_spot_shows_what_was_known_and_sends_taps_later(
     expect(page.get_by_text("You are here")).to_be_visible(timeout=10_000)
     with services.database.reading() as session:
         assert load(session, shift.delivery_ids[0]).status is S.ARRIVED
+
+
+def said_by_driver(services: Services, shift: Shift) -> list[str]:
+    with services.database.reading() as session:
+        told = thread(session, shift.delivery_ids[0], audience=Voice.DRIVER, now=NOON)
+    return [line.body for line in told.lines if line.is_mine]
+
+
+def test_a_message_without_signal_is_shown_as_waiting_and_is_said_once(
+    phone: BrowserContext, url: str, shift: Shift, services: Services
+) -> None:
+    page = come_in(phone, url, shift)
+    page.goto(f"{url}/d/stops/{shift.stop_ids[0]}")
+    box, waiting = page.get_by_role("textbox", name="Your message"), page.locator("[data-sending]")
+    phone.set_offline(True)
+    box.fill("The gate is locked")
+    page.get_by_role("button", name="Send").click()
+    expect(waiting).to_contain_text("Your message “The gate is locked”")
+    expect(box).to_have_value("")
+    page.reload()
+    expect(waiting).to_contain_text("Your message “The gate is locked”")
+    phone.set_offline(False)
+    expect(page.locator(".chat__line--mine")).to_contain_text("The gate is locked", timeout=10_000)
+    expect(waiting).to_be_hidden()
+    assert said_by_driver(services, shift) == ["The gate is locked"]
+
+
+def test_words_are_never_cut_nor_kept_for_later_when_they_are_too_many(
+    phone: BrowserContext, url: str, shift: Shift, services: Services
+) -> None:
+    page = come_in(phone, url, shift)
+    page.goto(f"{url}/d/stops/{shift.stop_ids[0]}")
+    box, words = page.get_by_role("textbox", name="Your message"), "x" * 3000
+    box.focus()
+    page.keyboard.insert_text(words)
+    phone.set_offline(True)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("[data-chat-error]").first).to_contain_text("and this one has 3000")
+    expect(box).to_have_value(words)
+    expect(page.locator("[data-sending]")).to_be_hidden()
+    phone.set_offline(False)
+    assert said_by_driver(services, shift) == []
+
+
+def test_words_that_come_when_the_chat_is_over_stay_until_they_are_thrown_away(
+    phone: BrowserContext, url: str, shift: Shift, services: Services
+) -> None:
+    page = come_in(phone, url, shift)
+    page.goto(f"{url}/d/stops/{shift.stop_ids[0]}")
+    phone.set_offline(True)
+    page.get_by_role("textbox", name="Your message").fill("I left it with Bo")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("[data-sending]")).to_contain_text("I left it with Bo")
+    with services.database.writing() as session:
+        load(session, shift.delivery_ids[0]).status = S.CANCELLED
+    phone.set_offline(False)
+    unsent = page.locator("[data-unsent]")
+    expect(unsent).to_contain_text("This chat is closed for you", timeout=10_000)
+    page.goto(f"{url}/d/")
+    expect(unsent).to_contain_text("I left it with Bo")
+    unsent.get_by_role("button", name="Throw it away").click()
+    expect(unsent).not_to_contain_text("I left it with Bo")
+    page.reload()
+    expect(page.locator(".next")).to_be_visible()
+    expect(unsent).not_to_contain_text("I left it with Bo")
+    assert said_by_driver(services, shift) == []
+
+
+def test_support_that_takes_over_is_shown_while_something_is_being_written(
+    phone: BrowserContext, url: str, shift: Shift, services: Services
+) -> None:
+    page = come_in(phone, url, shift)
+    page.goto(f"{url}/d/stops/{shift.stop_ids[0]}")
+    page.get_by_role("textbox", name="Your message").fill("half typed")
+    with services.database.writing() as session:
+        take_over(session, shift.delivery_ids[0], "s1", NOON)
+    publish(services.redis, [chat_changed(shift.delivery_ids[0])])
+    expect(page.get_by_text("Support answers now, so you need not.")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Your message")).to_have_value("half typed")
 
 
 def test_the_end_of_the_shift_leaves_nothing_on_the_phone(phone: BrowserContext, url: str, shift: Shift) -> None:

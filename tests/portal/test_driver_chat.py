@@ -1,14 +1,16 @@
 """What the driver reads: the day, the chats, and the fragment that says what is new."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from messaging.chat_lines import ChatMessage, Origin, Voice
-from messaging.conversations import say
+from messaging.conversations import hand_back, say, take_over
 from portal.driver.day import load_day
 from portal.driver.news import DriverTopic
 from portal.driver.stop_views import short_name
@@ -36,6 +38,18 @@ def chat(client: FlaskClient, shift: Shift, **fields: str) -> TestResponse:
     return client.post(f"/d/deliveries/{shift.delivery_ids[0]}/messages", data=fields)
 
 
+def say_as_recipient(session: Session, delivery_id: str, body: str) -> None:
+    say(
+        session,
+        delivery_id=delivery_id,
+        voice=Voice.RECIPIENT,
+        origin=Origin.PAGE,
+        actor_id="",
+        body=body,
+        now=NOON,
+    )
+
+
 def test_the_driver_writes_and_quick_replies_are_lines_too(
     services: Services, client: FlaskClient, under_way: Shift
 ) -> None:
@@ -61,28 +75,67 @@ def test_scripts_get_the_fragment_back(client: FlaskClient, under_way: Shift) ->
     assert answer.text.startswith(f'<ol id="lines-{under_way.delivery_ids[0]}"')
 
 
-@pytest.mark.parametrize("body", ["", "   ", "x" * 10_000])
-def test_empty_and_endless_messages_are_refused_with_a_sentence(
-    client: FlaskClient, under_way: Shift, body: str
+@pytest.mark.parametrize(("body", "why"), [("  ", "Write something first."), ("long words " * 300, "1,000 characters")])
+def test_refused_words_are_in_their_box_again_with_the_reason(
+    client: FlaskClient, under_way: Shift, body: str, why: str
 ) -> None:
     answer = chat(client, under_way, body=body)
+    box = re.search(r'<textarea class="input" id="body-[^>]*>(.*?)</textarea>', answer.text, re.S)
     assert answer.status_code == 422
-    assert "That did not work" in answer.text
+    assert why in answer.text
+    assert box is not None
+    assert box[1] == body
+
+
+def test_scripts_get_the_reason_alone(client: FlaskClient, under_way: Shift) -> None:
+    path = f"/d/deliveries/{under_way.delivery_ids[0]}/messages"
+    answer = client.post(path, data={"body": "x" * 3000}, headers={"HX-Request": "true"})
+    assert answer.status_code == 422
+    assert "1,000 characters at most" in answer.text
+
+
+def test_words_that_came_when_the_chat_was_over_are_shown(
+    services: Services, client: FlaskClient, under_way: Shift
+) -> None:
+    with services.database.writing() as session:
+        load(session, under_way.delivery_ids[0]).status = S.CANCELLED
+    answer = chat(client, under_way, body="Left it at the gate")
+    assert answer.status_code == 422
+    assert "This chat is closed for you" in answer.text
+    assert "Left it at the gate" in answer.text
+
+
+def test_no_box_of_a_chat_cuts_what_is_pasted(client: FlaskClient, under_way: Shift) -> None:
+    page = client.get(f"/d/stops/{under_way.stop_ids[0]}").text
+    assert not re.search(r'<textarea[^>]*name="body"[^>]*maxlength', page)
+
+
+def test_while_support_answers_there_is_nothing_to_tap_and_writing_is_possible(
+    services: Services, client: FlaskClient, under_way: Shift
+) -> None:
+    path, delivery_id = f"/d/stops/{under_way.stop_ids[0]}", under_way.delivery_ids[0]
+    assert "quick__reply" in client.get(path).text
+    with services.database.writing() as session:
+        take_over(session, delivery_id, "s1", NOON)
+        say_as_recipient(session, delivery_id, "Who is there?")
+    page = client.get(path).text
+    assert "Support answers now, so you need not." in page
+    assert "Write all the same" in page
+    assert "quick__reply" not in page
+    heard = client.get("/d/aloud").get_json()
+    assert (heard["text"], heard["answers"]) == ("Who is there?", [])
+    assert heard["note"] == "Support answers. You need not."
+    assert chat(client, under_way, body="I am here").status_code == 303
+    with services.database.writing() as session:
+        hand_back(session, delivery_id, "s1", NOON)
+    assert "quick__reply" in client.get(path).text
 
 
 def test_unread_lines_are_counted_until_they_are_in_view(
     services: Services, client: FlaskClient, under_way: Shift
 ) -> None:
     with services.database.writing() as session:
-        say(
-            session,
-            delivery_id=under_way.delivery_ids[0],
-            voice=Voice.RECIPIENT,
-            origin=Origin.PAGE,
-            actor_id="",
-            body="Are you close?",
-            now=NOON,
-        )
+        say_as_recipient(session, under_way.delivery_ids[0], "Are you close?")
     news = client.get("/d/news")
     assert 'data-unread-count="1"' in news.text
     assert "1 new message" in client.get("/d/").text
