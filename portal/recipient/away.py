@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from messaging.recipient_acts import LATE_CHOICES
 from messaging.wish_actions import possible_days
-from messaging.wish_steps import possible
-from messaging.wish_texts import day_words, wish_words
+from messaging.wish_steps import WHY_NOT, possible
+from messaging.wish_texts import day_words, wish_text, wish_words
 from messaging.wishes import Wish, WishKind, WishStatus, newest_wish
 from portal.recipient.phases import UNDER_WAY, Phase
 from tracking.deliveries import Delivery, DeliveryStatus
@@ -20,7 +20,8 @@ _LATE = UNDER_WAY | {Phase.TODAY, Phase.ARRIVED}
 class Away:
     """``state`` is none, asked, accepted or declined; ``wish`` says what, ``words`` what was said with a decision.
 
-    ``days`` are what can be chosen instead: the date as ``2026-03-06`` and as people say it.
+    ``days`` are what can be chosen instead: the date as ``2026-03-06`` and as people say it. ``why_less`` says why
+    something that was offered before is not, and what can be done.
     """
 
     state: str
@@ -32,6 +33,7 @@ class Away:
     can_neighbour: bool
     days: tuple[tuple[str, str], ...]
     late_choices: tuple[int, ...]
+    why_less: str = ""
 
     @property
     def has_choices(self) -> bool:
@@ -67,7 +69,15 @@ def read_away(session: Session, delivery: Delivery, phase: Phase, locale: str, n
         can_neighbour=WishKind.NEIGHBOUR in kinds,
         days=tuple((day.isoformat(), day_words(day, locale)) for day in days),
         late_choices=LATE_CHOICES if phase in _LATE else (),
+        why_less=_why_less(delivery.status, has_days=bool(days), locale=locale),
     )
+
+
+def _why_less(status: DeliveryStatus, *, has_days: bool, locale: str) -> str:
+    """Return the sentence for what cannot be asked for now; a day is only spoken of while one can be chosen."""
+    if status is DeliveryStatus.ATTEMPT_FAILED and not has_days:
+        return ""
+    return wish_text(WHY_NOT[status], locale) if status in WHY_NOT else ""
 
 
 def _state(wish: Wish | None, delivery: Delivery) -> str:

@@ -19,7 +19,7 @@ from portal.staff.links import send_to_recipient
 from portal.staff.shell import ask_first, blueprint, done, is_confirmed, me, note_view, offer_undo, refused, requires
 from tracking import changes
 from tracking.changes import Changed
-from tracking.deliveries import MOVES, Delivery, DeliveryStatus, load
+from tracking.deliveries import MOVES, UNDER_WAY, Delivery, DeliveryStatus, load
 from tracking.errors import NotFound, TrackingError
 from tracking.facts import publish
 from tracking.ids import new_id, new_link_id
@@ -55,6 +55,7 @@ class DeliveryView:
     routes: tuple[tuple[str, str], ...]
     can_change: bool
     can_reschedule: bool
+    is_in_van: bool
     can_cancel: bool
 
 
@@ -291,6 +292,7 @@ def _view(session: Session, delivery_id: str, form: Form = Form()) -> DeliveryVi
         routes=_routes(session, found),
         can_change=can_change,
         can_reschedule=can_change and DeliveryStatus.RESCHEDULED in moves,
+        is_in_van=found.status in UNDER_WAY,
         can_cancel=can_change and DeliveryStatus.CANCELLED in moves,
     )
 

@@ -60,10 +60,9 @@ class RouteView:
     day: str
     start: str
     depot: str
-    driver_id: str
     driver_href: str
     stops: tuple[StopView, ...]
-    drivers: tuple[tuple[str, str], ...]
+    other_drivers: tuple[tuple[str, str], ...]
     link: Badge
     link_sentence: str
     link_is_live: bool
@@ -76,7 +75,7 @@ def view_of(session: Session, route_id: str, now: datetime, *, can_change: bool)
     """Return a route as its page shows it; raises ``NotFound``."""
     found, state = the_route(session, route_id), session.get(RouteState, route_id)
     deliveries, stops = deliveries_of_route(session, route_id), stops_of(session, route_id)
-    drivers = list(session.scalars(select(Driver).order_by(Driver.name)))
+    others = list(session.scalars(select(Driver).where(Driver.id != found.driver_id).order_by(Driver.name)))
     link = next(iter(driver_links(session, route_id)), None)
     is_changeable = can_change and found.status in CHANGEABLE
     by_stop: dict[str, list[Delivery]] = {}
@@ -90,10 +89,9 @@ def view_of(session: Session, route_id: str, now: datetime, *, can_change: bool)
         day=words.day(found.service_on),
         start=words.clock(found.started_at or found.planned_start_at, found.zone),
         depot=found.depot.name,
-        driver_id=found.driver_id,
         driver_href=f"/staff/drivers/{found.driver_id}",
         stops=shown,
-        drivers=tuple((driver.id, driver.name) for driver in drivers),
+        other_drivers=tuple((driver.id, driver.name) for driver in others),
         link=badge,
         link_sentence=sentence,
         link_is_live=is_live,

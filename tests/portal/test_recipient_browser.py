@@ -162,6 +162,14 @@ def test_a_refused_line_says_why_and_stays(page: Page) -> None:
     expect(page.get_by_role("alert")).to_have_text("Write something first.")
 
 
+def test_what_is_pasted_is_not_cut(page: Page) -> None:
+    page.get_by_label("Your message").focus()
+    page.keyboard.insert_text("x" * 3000)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#chat-error")).to_contain_text("1,000 characters")
+    expect(page.get_by_label("Your message")).to_have_value("x" * 3000)
+
+
 def test_too_many_lines_are_refused_in_words(page: Page) -> None:
     for number in range(10):
         page.get_by_role("button", name="Please ring the bell").click()
@@ -260,6 +268,14 @@ def test_everything_works_without_scripts(
     expect(page.get_by_role("heading", level=1)).to_have_text("Arriving about 2:25\xa0pm")
     expect(page.locator("#map")).to_be_hidden()
     expect(page.locator("#composer")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Not home?")).to_be_visible()
+    expect(page.locator("#away summary").first).to_be_hidden()  # the page reloads: nothing is to be typed here
+    page.get_by_role("link", name="Say what we should do").click()
+    page.get_by_text("Leave it in a safe place").click()
+    page.get_by_label("Where?").fill("behind the shed")
+    page.locator("#away details[open]").get_by_role("button", name="Ask for it").click()
+    page.goto(address)
+    expect(page.locator("#away")).to_contain_text("You asked: leave it in a safe place: behind the shed")
     page.get_by_role("link", name="Write a message or a note").click()
     page.get_by_label("Your message").fill("No scripts here")
     page.get_by_role("button", name="Send").click()

@@ -99,6 +99,33 @@ def test_another_driver_gets_the_route_after_a_yes_and_the_old_link_ends(
     assert [row.context["driver_id"] for row in sent(services, Kind.DRIVER_LINK)] == [other_id]
 
 
+def test_a_route_is_offered_to_every_driver_but_its_own(staff: StaffBrowser, services: Services, day: StaffDay) -> None:
+    with services.database.reading() as session:
+        own = session.get_one(Route, day.route).driver_id
+        others = set(session.scalars(select(Driver.id).where(Driver.id != own)))
+
+    page = staff.get(f"/staff/routes/{day.route}").text
+    choices = re.findall(
+        r'<option value="([^"]*)"', re.findall(r'<select[^>]*id="driver_id".*?</select>', page, re.S)[0]
+    )
+
+    assert others
+    assert choices[0] == ""
+    assert set(choices[1:]) == others
+    assert re.search(r'<select[^>]*name="driver_id" required>', page)
+
+
+def test_what_is_under_way_says_why_it_keeps_its_time(staff: StaffBrowser, services: Services, day: StaffDay) -> None:
+    with services.database.reading() as session:
+        out = session.scalars(select(Delivery.id).where(Delivery.status == DeliveryStatus.OUT_FOR_DELIVERY)).first()
+
+    page = staff.get(f"/staff/deliveries/{out}").text
+
+    assert "Move it…" not in page
+    assert "It is under way, so it keeps its time." in page
+    assert "Move it…" in staff.get(f"/staff/deliveries/{day.not_loaded}").text
+
+
 def test_a_driver_link_is_sent_again_each_time_it_is_asked_for(
     staff: StaffBrowser, services: Services, day: StaffDay
 ) -> None:
