@@ -12,6 +12,9 @@ from tracking.errors import NotFound, TrackingError, WrongMove
 from tracking.links import ClosedLink, UnknownLink
 
 STAFF = "/staff/"
+ENDED = (
+    "It was for one delivery and is no longer in use. If you got a newer message from us, open the link in that one."
+)
 WORDS = {
     400: ("That did not work", "The request could not be read."),
     403: ("Not allowed", "This page may not do that."),
@@ -73,7 +76,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(ClosedLink)
     def closed_link(_error: ClosedLink) -> ResponseReturnValue:
-        return page(410, title="This link has ended", sentence="It was for one delivery and is no longer in use.")
+        return page(410, title="This link has ended", sentence=ENDED)
 
     @app.errorhandler(NotFound)
     def not_found(_error: NotFound) -> ResponseReturnValue:

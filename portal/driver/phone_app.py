@@ -19,6 +19,7 @@ SHELL = (
     "icons/mark.svg",
     "icons/mark-192.png",
     "js/driver-drive.js",
+    "js/driver-focus.js",
     "js/driver-forms.js",
     "js/driver-news.js",
     "js/driver-offline.js",

@@ -14,12 +14,15 @@ from tracking.routes import RouteState, RouteStatus
 from tracking.stops import Stop
 from tracking.visibility import MOVING_MPS, VisibilityRules
 
+LONG_SILENCE = timedelta(minutes=15)  # from then on the page says that one may ask (our choice)
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What is known of the truck: ``place`` only where this recipient may see it, ``last_at`` the newest sign of life.
 
-    ``changes_at`` is when the newest fix gets old, while it is not; ``is_driving`` is true for a fresh, moving fix.
+    ``changes_at`` is when the newest fix gets old, and then when it is so old that people ask; ``is_driving`` is true
+    for a fresh, moving fix.
     """
 
     place: dict[str, Any] | None
@@ -27,6 +30,7 @@ class Sighting:
     is_stale: bool
     is_driving: bool
     changes_at: datetime | None
+    is_silent_for_long: bool = False
 
     @property
     def is_at_other_stop(self) -> bool:
@@ -50,12 +54,13 @@ def sight(session: Session, delivery: Delivery, now: datetime, rules: Visibility
     others = select(Stop.lat, Stop.lon).where(Stop.route_id == stop.route_id, Stop.id != stop.id)
     places = [LatLon(lat, lon) for lat, lon in session.execute(others)]
     truck = seen_by(delivery, fixes=known, other_stops=places, now=now, rules=rules)
-    old_at = newest.at + timedelta(seconds=rules.stale_s)
+    old_at, silent_at = newest.at + timedelta(seconds=rules.stale_s), newest.at + LONG_SILENCE
     is_stale = now > old_at
     return Sighting(
         place=place_json(truck) if truck else None,
         last_at=newest.at,
         is_stale=is_stale,
         is_driving=not is_stale and newest.speed_mps is not None and newest.speed_mps >= MOVING_MPS,
-        changes_at=None if is_stale else old_at + timedelta(seconds=1),
+        changes_at=next((at + timedelta(seconds=1) for at in (old_at, silent_at) if now <= at), None),
+        is_silent_for_long=is_stale and now > silent_at,
     )

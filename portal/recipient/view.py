@@ -117,11 +117,10 @@ def read_view(
     speak = tongue(locale or delivery.locale)
     seen = sight(session, delivery, now, settings.visibility)
     contact = settings.support_phone or settings.support_email
-    talk = thread_of(
-        session, delivery, audience=Voice.RECIPIENT, now=now, contact=contact, driver_is_moving=seen.is_driving
-    )
-    proofs = _proofs(session, delivery)
     phase, reads = phase_of(delivery, now), locale or delivery.locale
+    is_driving = seen.is_driving and phase is not Phase.ARRIVED  # the newest fix may be from the road before
+    talk = thread_of(session, delivery, audience=Voice.RECIPIENT, now=now, contact=contact, driver_is_moving=is_driving)
+    proofs = _proofs(session, delivery)
     away = read_away(session, delivery, phase, reads, now)
     taps = _quick_replies(session, phase, reads)
     rating = session.get(Rating, delivery_id)

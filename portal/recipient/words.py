@@ -12,12 +12,16 @@ from tracking.eta import Cause
 from tracking.promise_ledger import Moved
 from tracking.taps import FailureReason
 
+# These say how things are, not that the time changed: when it did stands in a sentence of its own.
+_NOT_ABOUT_A_CHANGE = frozenset({Cause.EARLY, Cause.WAITING})
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """The promise as text. ``lead`` and ``big`` make one headline; ``span`` is the range; ``lines`` say more.
 
-    ``tone`` colours it: calm, now, done, late or off.
+    ``tone`` colours it: calm, now, done, late or off. ``at`` is the instant the headline tells, while it tells one: how
+    far it moves decides what is read aloud.
     """
 
     lead: str
@@ -25,6 +29,7 @@ class Words:
     span: str
     lines: tuple[str, ...]
     tone: str
+    at: datetime | None = None
 
     @property
     def headline(self) -> str:
@@ -61,13 +66,13 @@ def _before(delivery: Delivery, phase: Phase, tongue: Tongue, now: datetime) -> 
         more.append(say("This is a new date. It was planned for %(day)s.", day=tongue.date_name(delivery.import_on)))
     if phase is Phase.TODAY:
         more.append(say("You can follow the truck here once it is close."))
-        return Words(say("Arriving today"), f"{lo}–{hi}", "", tuple(more), "calm")
+        return Words(say("Arriving today"), f"{lo}–{hi}", "", tuple(more), "calm", lo_at)
     day = tongue.day_name(delivery.service_on, today)
     if (delivery.service_on - today).days == 1:
         day = f"{day}, {tongue.date_name(delivery.service_on)}"
     more.append(say("We will text or email you again before it comes."))
     span = say("between %(lo)s and %(hi)s", lo=lo, hi=hi)
-    return Words(say("Arriving"), _capital(day), span, tuple(more), "calm")
+    return Words(say("Arriving"), _capital(day), span, tuple(more), "calm", lo_at)
 
 
 def _on_the_way(
@@ -86,10 +91,10 @@ def _on_the_way(
         late = (say("It takes longer than we said. We are keeping an eye on it."), *lines)
         return Words(say("Expected"), say("any time now"), "", late, "late")
     if delivery.promise_point_at is None:
-        return Words(say("Arriving today"), f"{lo}–{hi}", "", lines, "calm")
+        return Words(say("Arriving today"), f"{lo}–{hi}", "", lines, "calm", lo_at)
     about = tongue.clock_time(delivery.promise_point_at, zone)
     tone = "late" if is_late else "now" if phase is Phase.NEXT else "calm"
-    return Words(say("Arriving about"), about, span, lines, tone)
+    return Words(say("Arriving about"), about, span, lines, tone, delivery.promise_point_at)
 
 
 def _road_lines(
@@ -103,10 +108,29 @@ def _road_lines(
         lines.append(tongue.count("%(n)s stop before you.", "%(n)s stops before you.", before))
     if seen.is_at_other_stop and phase is not Phase.NOW:
         lines.append(tongue.say("The truck is at another stop."))
-    reason = _reason(delivery.promise_cause, tongue)
-    if reason:
-        lines.append(reason if moved is None else _with_times(reason, moved, delivery.zone, tongue))
-    return tuple(lines)
+    if seen.is_stale:
+        lines.append(_silence(seen, tongue))
+    reason = _reason(delivery, tongue)
+    if moved is not None and delivery.promise_cause in _NOT_ABOUT_A_CHANGE:
+        reason = f"{reason} {_before_that(moved, delivery.zone, tongue)}".strip()
+    elif moved is not None and reason:
+        reason = _with_times(reason, moved, delivery.zone, tongue)
+    return (*lines, reason) if reason else tuple(lines)
+
+
+def _silence(seen: Sighting, tongue: Tongue) -> str:
+    """Return what to make of a truck that is not heard of: a tunnel at first, later something to ask about."""
+    if seen.is_silent_for_long:
+        return tongue.say(
+            "The truck has sent no signal for a while, so this is our best estimate. You can write to us below."
+        )
+    return tongue.say("The truck sends no signal right now, so this is our best estimate.")
+
+
+def _before_that(moved: Moved, zone: str, tongue: Tongue) -> str:
+    """Return until when the page showed another time, and which."""
+    lo, hi = tongue.clock_span(moved.from_lo_at, moved.from_hi_at, zone)
+    return tongue.say("Until %(time)s we said %(lo)s–%(hi)s.", time=tongue.clock_time(moved.at, zone), lo=lo, hi=hi)
 
 
 def _with_times(reason: str, moved: Moved, zone: str, tongue: Tongue) -> str:
@@ -116,18 +140,19 @@ def _with_times(reason: str, moved: Moved, zone: str, tongue: Tongue) -> str:
     return f"{reason.removesuffix('.')} {tongue.say('(at %(time)s; it was %(lo)s–%(hi)s)', time=at, lo=lo, hi=hi)}."
 
 
-def _reason(cause: str | None, tongue: Tongue) -> str:
-    """Return why the promise changed last, in a sentence; empty when there is nothing to say."""
-    say = tongue.say
+def _reason(delivery: Delivery, tongue: Tongue) -> str:
+    """Return why the promise changed last, in a sentence that is true now; empty when there is nothing to say."""
+    say, cause = tongue.say, delivery.promise_cause
+    opens = tongue.clock_time(delivery.window_start_at, delivery.zone)
     sentences = {
         Cause.TRAFFIC: say("The time changed because traffic is slow."),
         Cause.LONG_STOP: say("The time changed because an earlier stop takes longer."),
         Cause.REORDER: say("The time changed because the order of stops changed."),
-        Cause.NO_SIGNAL: say("The truck sends no signal right now, so this is our best estimate."),
+        Cause.NO_SIGNAL: say("The time changed because the truck sent no signal for a while."),
         Cause.LATE_START: say("The time changed because the truck left late."),
         Cause.BREAK: say("The time changed because the driver takes a break."),
         Cause.EARLY: say("The truck is faster than planned."),
-        Cause.WAITING: say("The truck is ahead of time and waits for your window."),
+        Cause.WAITING: say("The truck is ahead of time. It will not come before %(time)s.", time=opens),
     }
     return sentences[Cause(cause)] if cause in set(Cause) else ""
 
@@ -150,7 +175,7 @@ def _after(delivery: Delivery, phase: Phase, tongue: Tongue, now: datetime) -> W
         lines = (say("We are setting a new day and will tell you as soon as it is fixed."),)
         return Words("", say("A new day is on its way"), "", lines, "calm")
     if phase is Phase.RETURNED:
-        lines = (say("It is back at our depot. We will tell you what happens next, or write to us below."),)
+        lines = (say("It is back at our depot. We will tell you what happens next. You can also write to us below."),)
         return Words("", say("Your delivery came back to us"), "", lines, "late")
     lines = (say("Nothing will come. If this is a surprise, please tell us."),)
     return Words("", say("This delivery is cancelled"), "", lines, "off")

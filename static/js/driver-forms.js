@@ -75,7 +75,7 @@
     const page = new DOMParser().parseFromString(await answer.clone().text(), "text/html");
     const fresh = page.getElementById("day-content");
     if (answer.ok && fresh && form.matches(WHILE_LOADING) && isPlanned()) {
-      document.getElementById("day-content").replaceWith(document.importNode(fresh, true));
+      window.driverFocus.replace(document.getElementById("day-content"), document.importNode(fresh, true));
       document.dispatchEvent(new CustomEvent("driver:fresh"));
       document.dispatchEvent(new CustomEvent("driver:done"));
     } else if (answer.ok) {

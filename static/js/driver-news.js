@@ -89,7 +89,7 @@
       content().dataset.chatVersion = fresh.dataset.chatVersion;
     } else {
       const open = [...content().querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
-      content().replaceWith(document.importNode(fresh, true));
+      window.driverFocus.replace(content(), document.importNode(fresh, true));
       for (const summary of content().querySelectorAll("details > summary")) {
         if (open.includes(summary.textContent)) summary.parentElement.open = true;
       }

@@ -35,6 +35,7 @@
       await htmx.swap({ text: fragment.outerHTML, sourceElement: target, target, swap: "outerMorph" });
     }
     tellAges();
+    speakNews();
     document.dispatchEvent(new CustomEvent("portal:swapped"));
     await followStage();
   }
@@ -170,6 +171,21 @@
     }
   }
 
+  /* What is read aloud: another state, or a time that moved by ten minutes, and not each minute that it moves */
+
+  const SPOKEN_FROM_MS = 600000;
+  let spoken = null;
+
+  function speakNews() {
+    const promise = document.getElementById("promise");
+    const place = document.getElementById("spoken");
+    if (!promise || !place) return;
+    const now = { news: promise.dataset.news, at: Date.parse(promise.dataset.at) || 0 };
+    const isNews = spoken && (now.news !== spoken.news || Math.abs(now.at - spoken.at) >= SPOKEN_FROM_MS);
+    if (isNews) place.textContent = promise.textContent.replace(/\s+/g, " ").trim();
+    if (isNews || !spoken) spoken = now;
+  }
+
   /* Ages and places */
 
   function showPlace(place) {
@@ -249,6 +265,7 @@
     if (stream && performance.now() - lastSign > SILENCE_MS) fail();
   }, 5000);
   tellAges();
+  speakNews();
   watchSeen();
   open();
 })();

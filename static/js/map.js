@@ -154,6 +154,7 @@
     const element = truck.getElement().querySelector(".pin");
     element.classList.toggle("is-stale", place.stale);
     const heading = element.querySelector(".pin__heading");
+    truck.getElement().setAttribute("aria-label", truckWords(target, place.stale));
     heading.hidden = place.heading === null;
     heading.style.transform = `rotate(${place.heading ?? 0}deg)`;
     if (isNew) {
@@ -170,6 +171,13 @@
     if (jumps) put(target, place.line);
     else glide(from, target, Math.min(Math.max(gap, 300), LONGEST_GLIDE_MS), place.line);
     if (!isSteered && !map.getBounds().pad(-0.12).contains(target)) fit();
+  }
+
+  // What the map tells to who does not see it: it is read when they come to the truck, not by itself.
+  function truckWords(at, isStale) {
+    const metres = map.distance(at, home());
+    const far = metres < 950 ? `${Math.max(50, Math.round(metres / 50) * 50)} m` : `${(metres / 1000).toFixed(1)} km`;
+    return section().dataset[isStale ? "truckLast" : "truckAway"].replace("#", far);
   }
 
   function glide(from, target, duration, hasLine) {

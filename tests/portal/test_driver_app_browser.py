@@ -113,6 +113,18 @@ def test_a_dead_spot_shows_what_was_known_and_sends_taps_later(
         assert load(session, shift.delivery_ids[0]).status is S.ARRIVED
 
 
+def test_the_focus_stays_when_the_page_takes_over_what_is_new(
+    phone: BrowserContext, url: str, shift: Shift, services: Services
+) -> None:
+    page = come_in(phone, url, shift)
+    link = page.locator(f".rows a[data-stop='{shift.stop_ids[1]}']")
+    link.focus()
+    page.evaluate("document.getElementById('day-content').isOld = true")
+    write(services, shift, "Are you close?")
+    until(page, "!document.getElementById('day-content').isOld")
+    expect(link).to_be_focused()
+
+
 def said_by_driver(services: Services, shift: Shift) -> list[str]:
     with services.database.reading() as session:
         told = thread(session, shift.delivery_ids[0], audience=Voice.DRIVER, now=NOON)

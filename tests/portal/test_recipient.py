@@ -175,6 +175,50 @@ def test_a_truck_not_heard_of_for_three_minutes_is_last_seen(client: FlaskClient
     assert "Truck last seen 2:03 pm" in text_of(page(client, token))
 
 
+def test_a_truck_that_stays_silent_is_explained_and_later_one_may_ask(
+    client: FlaskClient, services: Services, delivery: Delivery, token: str, clock: SetClock
+) -> None:
+    assert "no signal" not in text_of(page(client, token))
+    clock.advance(minutes=4)
+    assert "The truck sends no signal right now, so this is our best estimate." in text_of(page(client, token))
+    with services.database.reading() as session:
+        view = read_view(session, delivery.id, now=clock.now(), settings=services.settings)
+    assert view.changes_at is not None
+    clock.advance(seconds=(view.changes_at - clock.now()).total_seconds())
+    assert "no signal for a while, so this is our best estimate. You can write to us" in text_of(page(client, token))
+    with services.database.reading() as session:
+        assert read_view(session, delivery.id, now=clock.now(), settings=services.settings).changes_at is None
+
+
+def test_a_truck_that_is_heard_again_is_not_called_silent(
+    client: FlaskClient, services: Services, delivery: Delivery, token: str
+) -> None:
+    change(services, delivery, promise_cause="no_signal")
+    said = text_of(page(client, token))
+    assert "The time changed because the truck sent no signal for a while." in said
+    assert "right now" not in said
+
+
+def test_a_truck_ahead_of_time_says_when_it_comes_at_the_earliest(
+    client: FlaskClient, services: Services, delivery: Delivery, token: str
+) -> None:
+    change(services, delivery, promise_cause="waiting")
+    with services.database.writing() as session:
+        row = {"at": local("13:52"), "lo_at": local("14:10"), "hi_at": local("14:40"), "cause": "waiting"}
+        before = {"from_lo_at": local("13:30"), "from_hi_at": local("13:50")}
+        session.add(PromiseChange(delivery_id=delivery.id, **row, **before))
+    said = text_of(page(client, token))
+    assert "It will not come before 1:00 pm. Until 1:52 pm we said 1:30–1:50 pm." in said
+
+
+def test_nobody_at_the_door_is_said_to_be_driving(
+    client: FlaskClient, services: Services, delivery: Delivery, token: str
+) -> None:
+    assert "is driving" in text_of(page(client, token))
+    change(services, delivery, status=S.ARRIVED)
+    assert "is driving" not in text_of(page(client, token))
+
+
 def test_the_map_is_hidden_while_the_truck_may_not_be_seen(
     client: FlaskClient, services: Services, delivery: Delivery, token: str
 ) -> None:

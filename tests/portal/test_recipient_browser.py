@@ -133,6 +133,38 @@ def test_the_promise_follows_by_itself(page: Page, services: Services, delivery:
     assert page.evaluate("document.getElementById('promise').marked")  # the live region is the same element
 
 
+def test_a_time_that_moves_by_minutes_is_not_read_aloud_each_time(
+    page: Page, services: Services, delivery: Delivery
+) -> None:
+    spoken, headline = page.locator("#spoken"), page.get_by_role("heading", level=1)
+    for minute in (26, 27, 31):
+        change(services, delivery, promise_point_at=NOW.replace(minute=minute))
+        expect(headline).to_have_text(f"Arriving about 2:{minute}\xa0pm")
+    expect(spoken).to_have_text("")
+    change(services, delivery, promise_point_at=NOW.replace(minute=36))
+    expect(spoken).to_contain_text("Arriving about 2:36\xa0pm")
+    change(services, delivery, status=S.ARRIVED)
+    expect(spoken).to_have_text("Your driver is at the door")
+    assert page.locator("#status [role=status], #status [aria-live]").count() == 0
+
+
+def test_the_keyboard_stays_in_a_card_that_is_swapped(page: Page) -> None:
+    page.get_by_label("Gate code").fill("4412")
+    page.get_by_role("button", name="Save").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Saved. Your driver sees it")).to_be_visible()
+    expect(page.get_by_role("heading", name="For the driver")).to_be_focused()
+    page.get_by_text("Please call me back").click()
+    page.get_by_role("button", name="Ask for a call").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("We will call you as soon as we can.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Not home?")).to_be_focused()
+
+
+def test_the_map_says_how_far_the_truck_is(page: Page) -> None:
+    expect(page.get_by_role("img", name="Truck, about 1.9 km away")).to_be_visible()
+
+
 def test_what_is_being_typed_survives_news(page: Page, services: Services, delivery: Delivery) -> None:
     box = page.get_by_label("Your message")
     box.fill("Half a sent")
