@@ -77,7 +77,7 @@ def test_a_driver_writes_from_start_to_delivery(status: S, route: R, is_open: bo
 
 def test_a_driver_sees_that_support_has_taken_over() -> None:
     taken = facts(S.OUT_FOR_DELIVERY, R.STARTED, is_taken_over=True)
-    assert "Support has taken over" in chat_state(taken, audience=Voice.DRIVER, now=NOW).sentence
+    assert "Support answers now" in chat_state(taken, audience=Voice.DRIVER, now=NOW).sentence
     assert chat_state(taken, audience=Voice.RECIPIENT, now=NOW).with_whom == "support"
 
 
