@@ -83,7 +83,7 @@ bench-recovery: .venv/installed $(VENDOR)/installed tools
 # 50,000 bodies of every dialect, good and odd, through ingest and consumer; 200 drives whose fixes come in any order.
 .PHONY: fuzz-ingest
 fuzz-ingest: .venv/installed
-	FUZZ_BODIES=50000 $(BIN)/pytest -q -s -n0 tests/portal/test_ingest_fuzz.py $(ARGS)
+	FUZZ_BODIES=50000 $(BIN)/pytest -q -s -n0 --hypothesis-profile=search tests/portal/test_ingest_fuzz.py $(ARGS)
 
 # Every byte that links can fetch on a played day, judged by an independent oracle: three whole routes, 45 deliveries;
 # then a day of narrow streets, where two parcels go to each stop and the next one is often less than 150 m away.

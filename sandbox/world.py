@@ -1,6 +1,7 @@
 """The world outside for tests: stand-ins in a thread of their own, and plain functions to look and act."""
 
 import asyncio
+import random
 import shutil
 import socket
 import threading
@@ -21,7 +22,9 @@ from sandbox.texts import Text
 from sandbox.twilio import DEFAULT_FROM
 
 Result = TypeVar("Result")
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
+PORTS = (16_384, 32_768)  # below those that Linux, macOS and Windows give to connections
+PATIENCE_S = 60.0  # for what ought to come: the machine may be busy
 CALL_TIMEOUT_S = 35.0  # a webhook may take 15 s and is tried twice
 
 
@@ -104,18 +107,26 @@ class World:
         return self.outside.mailbox.mails(to)
 
     def wait_for_text(
-        self, predicate: Callable[[Text], bool] = lambda text: True, timeout_s: float = 10.0, *, to: str | None = None
+        self,
+        predicate: Callable[[Text], bool] = lambda text: True,
+        timeout_s: float = PATIENCE_S,
+        *,
+        to: str | None = None,
     ) -> Text:
         """Return the first accepted text that fits, waiting for it. Raises ``NothingCame``."""
         return self._wait(lambda: next(filter(predicate, self.texts(to)), None), timeout_s, "the text")
 
     def wait_for_mail(
-        self, predicate: Callable[[Mail], bool] = lambda mail: True, timeout_s: float = 10.0, *, to: str | None = None
+        self,
+        predicate: Callable[[Mail], bool] = lambda mail: True,
+        timeout_s: float = PATIENCE_S,
+        *,
+        to: str | None = None,
     ) -> Mail:
         """Return the first mail that fits, waiting for it. Raises ``NothingCame``."""
         return self._wait(lambda: next(filter(predicate, self.mails(to)), None), timeout_s, "the mail")
 
-    def wait_for_event(self, predicate: Callable[[Entry], bool], timeout_s: float = 10.0) -> Entry:
+    def wait_for_event(self, predicate: Callable[[Entry], bool], timeout_s: float = PATIENCE_S) -> Entry:
         """Return the first journal entry that fits, waiting for it. Raises ``NothingCame``."""
         journal = self.outside.journal
         return self._wait(lambda: next(filter(predicate, journal.entries()), None), timeout_s, "the event")
@@ -155,11 +166,13 @@ class World:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that is free now, and that no system gives to who asks for any port.
+
+    So nobody's connection has taken it by the time somebody listens there.
+    """
+    while not is_free(port := random.SystemRandom().randrange(*PORTS)):
+        continue
+    return port
 
 
 def is_free(port: int) -> bool:
@@ -186,7 +199,7 @@ def start_valkey(data_dir: Path, *, port: int | None = None) -> Iterator[str]:
         persist=True,
         config={"appendonly": "yes", "appendfsync": "everysec"},
     )
-    server.start()
+    server.start(timeout=START_TIMEOUT_S)
     try:
         yield f"{server.connection_url}/0"
     finally:

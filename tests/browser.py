@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 # Without these the browser looks for servers of its maker, and as root it needs no sandbox to start at all.
 FLAGS = (
@@ -18,6 +18,7 @@ FLAGS = (
     "--disable-sync",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE_MS = 45_000  # for what a page has to show: a machine that runs many tests at once is slow
 
 
 def find_browser() -> str | None:
@@ -27,7 +28,8 @@ def find_browser() -> str | None:
 
 @contextmanager
 def open_browser() -> Iterator[Browser | None]:
-    """Yield a started browser, or None when there is none on this machine."""
+    """Yield a started browser, or None when there is none on this machine. Tests wait with patience for its pages."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         own = Path(playwright.chromium.executable_path)
         path = find_browser() or (str(own) if own.exists() else None)

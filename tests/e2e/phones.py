@@ -41,9 +41,9 @@ def route_file(rows: list[dict[str, Any]], *, on: date) -> bytes:
     return text.getvalue().encode()
 
 
-def link_in_text(world: World, to: str, words: str, *, timeout_s: float = 20.0) -> str:
+def link_in_text(world: World, to: str, words: str) -> str:
     """Wait for a text to ``to`` that holds ``words``, and return the link in it."""
-    text = world.wait_for_text(lambda sent: sent.to == to and words in sent.body, timeout_s=timeout_s)
+    text = world.wait_for_text(lambda sent: sent.to == to and words in sent.body)
     found = LINK.search(text.body)
     assert found is not None, text.body
     return found.group(0)

@@ -60,7 +60,7 @@ def day(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Instanc
     file.write_bytes(route_file(rows, on=SERVICE_ON))
     instance.run("routes", "import", str(file))
     instance.set_day(local("09:30"))
-    link_in_text(instance.world, DRIVER, "/d/", timeout_s=60)
+    link_in_text(instance.world, DRIVER, "/d/")
     instance.world.answer(ANNA, "Is there a lift truck?")
     return instance
 
@@ -115,6 +115,7 @@ def test_a_driver_at_each_step(driver: Page) -> None:
     expect(driver.locator("form[data-form='arrived']")).to_be_visible()
     look(driver)
     driver.locator("[data-stop]").first.click()
+    driver.wait_for_url("**/d/stops/*")
     press(driver, "arrived")
     expect(driver.locator("form[data-form='delivered']")).to_be_visible()
     look(driver)
@@ -125,6 +126,7 @@ def test_a_staff_member_on_each_page(day: Instance, driver: Page, staff: Page) -
     staff.fill('[name="email"]', STAFF_EMAIL)
     staff.fill('[name="password"]', day.password)
     staff.click('main button[type="submit"]')
+    expect(staff).to_have_url(f"{day.url}/staff/")
     for name in STAFF_PAGES:
         staff.goto(f"{day.url}/staff/{name}")
         look(staff)
@@ -136,6 +138,7 @@ def test_staff_pages_of_one_thing(day: Instance, staff: Page, link: str) -> None
     staff.goto(f"{day.url}/staff/{start}")
     for step in {"/staff/deliveries/": ["/staff/conversations/"], "/staff/drivers/": ["/staff/routes/"]}.get(link, []):
         staff.locator(f"main a[href*='{step}']").first.click()
+        staff.wait_for_url(f"**{step}**")
     staff.locator(f"main a[href*='{link}']").first.click()
     staff.wait_for_url(f"**{link}**")
     look(staff)

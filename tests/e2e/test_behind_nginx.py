@@ -32,7 +32,7 @@ class Site:
     def asked(self, path: str, **headers: str) -> Iterator[http.client.HTTPResponse]:
         """Yield the answer to a GET, its body unread; trusts the test's certificate."""
         context = ssl.create_default_context(cafile=self.folder / "fullchain.pem")
-        with closing(http.client.HTTPSConnection("localhost", self.port, timeout=30, context=context)) as connection:
+        with closing(http.client.HTTPSConnection("localhost", self.port, timeout=60, context=context)) as connection:
             connection.request("GET", path, headers=headers)
             with connection.getresponse() as answer:
                 yield answer
@@ -93,7 +93,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield Site(instance, folder, ports["tls"])
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def path(site: Site) -> str:
     file.write_bytes(route_file(rows, on=SERVICE_ON))
     site.instance.run("routes", "import", str(file))
     site.instance.set_day(local("18:01").replace(day=4))
-    link = link_in_text(site.instance.world, ANNA, "tomorrow", timeout_s=60)
+    link = link_in_text(site.instance.world, ANNA, "tomorrow")
     return link.removeprefix(f"https://localhost:{site.port}")
 
 
@@ -118,7 +118,7 @@ def say(site: Site, path: str, body: str) -> None:
         "Content-Type": "application/x-www-form-urlencoded",
         "X-Forwarded-Proto": "https",
     }
-    connection = http.client.HTTPConnection("127.0.0.1", site.instance.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", site.instance.port, timeout=60)
     connection.request("POST", f"{path}/messages", urlencode({"body": body, "request_id": "r" * 32}), headers)
     assert connection.getresponse().status in {200, 303}
     connection.close()

@@ -10,7 +10,7 @@ from sandbox.instance import Instance
 from sandbox.small_day import START
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-# Processes take seconds to start where two cores run all tests at once; ``make bench-recovery`` holds them to 10 s.
+# Processes take seconds to start where two cores run all tests at once; ``make bench-recovery`` is strict.
 BUSY_S = 20.0
 
 
@@ -25,7 +25,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 def test_every_page_heals_by_itself_and_a_revoked_one_goes_silent(instance: Instance) -> None:
     worst = asyncio.run(play(instance, routes=1, stops=2, repeat=1, revoked=1))
 
-    assert worst.pop("revoked") <= REVOKED_GOAL_S
+    assert worst.pop("revoked") <= REVOKED_GOAL_S + BUSY_S
     kills = {"consumer killed", "Redis killed", "Redis emptied", "web killed"}
     assert set(worst) == {*kills, "consumer asleep", "Redis asleep"}
     assert max(worst.values()) <= GOAL_S + BUSY_S, worst

@@ -37,7 +37,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         yield started
 
 
-def wait_for(world: World, expected: int, timeout_s: float = 60.0) -> None:
+def wait_for(world: World, expected: int, timeout_s: float = 120.0) -> None:
     """Return when so many of the expected messages have come."""
 
     def look() -> bool | None:
@@ -46,7 +46,7 @@ def wait_for(world: World, expected: int, timeout_s: float = 60.0) -> None:
     world.outside.journal.wait_for(look, timeout_s=timeout_s, what=f"{expected} messages")
 
 
-def wait_until(look: Callable[[], bool], otherwise: str, timeout_s: float = 40.0) -> None:
+def wait_until(look: Callable[[], bool], otherwise: str, timeout_s: float = 120.0) -> None:
     """Return when ``look`` says so."""
     deadline = monotonic_s() + timeout_s
     while not look():

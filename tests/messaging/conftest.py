@@ -18,7 +18,7 @@ from tracking.clocks import SetClock
 @pytest.fixture
 def world_services(environ: dict[str, str], world: World, redis: Redis, clock: SetClock) -> Iterator[Services]:
     """The real services, with the world's Twilio and mailbox."""
-    fast = {"PORTAL_SEND_TIMEOUT_S": "2.5", "PORTAL_LEASE_S": "8", "PORTAL_SETTLE_S": "3"}
+    fast = {"PORTAL_SEND_TIMEOUT_S": "6", "PORTAL_LEASE_S": "18", "PORTAL_SETTLE_S": "3"}
     built = build(read_settings({**environ, **world.environment(), **fast}), clock=clock)
     yield built
     built.database.close()

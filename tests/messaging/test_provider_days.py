@@ -1,7 +1,6 @@
 """One day's list at the provider, set against the outbox."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -18,7 +17,7 @@ from sandbox.journal import Entry
 from sandbox.texts import Text, new_sid
 from sandbox.world import World
 from tests.builders import local, make_delivery, make_route, make_stop
-from tracking.clocks import SetClock, SystemClock
+from tracking.clocks import SetClock
 from tracking.deliveries import mark_plan_dirty
 from tracking.ids import new_id
 
@@ -29,8 +28,8 @@ EVE = local("18:30").replace(day=4)
 
 @pytest.fixture
 def sent(world_services: Services, workshop: Workshop, world: World, clock: SetClock) -> Services:
-    """Three texts sent on the eve, and delivered; nobody heard of their receipts. Machine time is the machine's."""
-    clock.at, clock.machine_s = EVE, SystemClock().elapsed()
+    """Three texts sent on the eve, and delivered; nobody heard of their receipts. To Twilio, too, it is the eve."""
+    clock.at, clock.machine_s = EVE, EVE.timestamp()
     with world_services.database.writing() as session:
         route = make_route(session)
         made = [make_delivery(session, stop=make_stop(session, route), email=None) for _ in range(3)]
@@ -39,6 +38,7 @@ def sent(world_services: Services, workshop: Workshop, world: World, clock: SetC
     workshop.send(Channel.SMS)
     for text in world.texts():
         world.wait_for_event(partial(is_delivered, text.sid))
+        text.created_at = text.sent_at = EVE
     return world_services
 
 
@@ -48,10 +48,6 @@ def is_delivered(sid: str, entry: Entry) -> bool:
 
 def texts_of(rows: Rows) -> list[Notification]:
     return [row for row in rows() if row.channel is Channel.SMS and row.kind is Kind.DAY_BEFORE]
-
-
-def today() -> datetime:
-    return datetime.fromtimestamp(SystemClock().elapsed(), UTC)
 
 
 def kept(services: Services) -> ProviderDay:
@@ -65,12 +61,12 @@ def test_states_that_were_missed_are_adopted_and_a_second_look_finds_nothing(
 ) -> None:
     assert {row.status for row in texts_of(rows)} == {_S.ACCEPTED}
 
-    first = compare_day(sent, today().date())
+    first = compare_day(sent, EVE.date())
 
     assert {row.status for row in texts_of(rows)} == {_S.DELIVERED}
     assert first is not None
     assert (first.listed, len(first.adopted), first.strangers, first.missing) == (3, 3, [], [])
-    again = compare_day(sent, today().date())
+    again = compare_day(sent, EVE.date())
     assert again is not None
     assert (again.listed, again.adopted) == (3, [])
     assert kept(sent).adopted == 0
@@ -80,7 +76,7 @@ def test_states_that_were_missed_are_adopted_and_a_second_look_finds_nothing(
 
 def test_a_day_longer_than_one_page_is_read_to_its_end(sent: Services, world: World) -> None:
     add_texts(world, 1_200)
-    compared = compare_day(sent, today().date())
+    compared = compare_day(sent, EVE.date())
     assert compared is not None
     assert (compared.listed, len(compared.strangers)) == (1_203, 1_200)
     with sent.database.reading() as session:
@@ -100,7 +96,7 @@ def add_texts(world: World, count: int, *, body: str = "Somebody else's words", 
             body=body,
             direction="outbound-api",
             status="delivered",
-            created_at=today(),
+            created_at=EVE,
         )
         world.outside.twilio.texts.add(text)
 
@@ -109,7 +105,7 @@ def test_a_row_the_provider_does_not_have_is_named(sent: Services, world: World,
     gone, *_ = texts_of(rows)
     world.outside.twilio.texts.delete(world.texts(gone.to_address)[0])
 
-    compared = compare_day(sent, today().date())
+    compared = compare_day(sent, EVE.date())
 
     assert compared is not None
     assert (compared.listed, compared.missing) == (2, [gone.id])
@@ -125,7 +121,7 @@ def test_what_was_given_up_as_lost_and_was_sent_after_all_is_adopted(sent: Servi
             kept_row.status, kept_row.provider_ref = status, None
         open_task(session, kind=TaskKind.POSSIBLY_LOST, key=f"lost/{lost.id}", reason="?", now=EVE, ids=new_id)
 
-    compared = compare_day(sent, today().date())
+    compared = compare_day(sent, EVE.date())
 
     assert compared is not None
     assert (compared.strangers, len(compared.adopted)) == ([], 3)
@@ -139,7 +135,7 @@ def test_what_was_given_up_as_lost_and_was_sent_after_all_is_adopted(sent: Servi
 def test_a_text_sent_twice_shows_as_a_stranger(sent: Services, world: World, rows: Rows) -> None:
     first, *_ = texts_of(rows)
     add_texts(world, 1, body=first.body, to=first.to_address or "")
-    compared = compare_day(sent, today().date())
+    compared = compare_day(sent, EVE.date())
     assert compared is not None
     assert len(compared.strangers) == 1
 
@@ -147,7 +143,7 @@ def test_a_text_sent_twice_shows_as_a_stranger(sent: Services, world: World, row
 def test_a_provider_that_does_not_answer_changes_nothing(sent: Services, world: World, rows: Rows) -> None:
     before = [row.status for row in texts_of(rows)]
     world.outside.twilio.account_sid = "AC" + "9" * 32
-    assert compare_day(sent, today().date()) is None
+    assert compare_day(sent, EVE.date()) is None
     assert [row.status for row in texts_of(rows)] == before
     with sent.database.reading() as session:
         assert last_days(session) == []

@@ -84,7 +84,7 @@ def played(
             mail_from="d@example.net",
             company_name="Juniper",
             reply_to="",
-            send_timeout_s=1.0,
+            send_timeout_s=60.0,
             clock=SetClock(local("12:00")),
             returns=ReturnAddresses(["key"], "example.net"),
         )

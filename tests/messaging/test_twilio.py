@@ -63,7 +63,7 @@ def talk(answers: Answers, work: Callable[[TwilioSms], Coroutine[Any, Any, Resul
             messaging_service_sid=None,
             public_url="http://127.0.0.1:1",
             api_url=f"http://{host}:{port}",
-            send_timeout_s=5.0,
+            send_timeout_s=60.0,
         )
         try:
             return await work(sms)

@@ -80,7 +80,7 @@ def supervisor(running: tuple[Services, dict[str, str]], monkeypatch: pytest.Mon
     thread.join()
 
 
-def wait_until(look: Callable[[], bool], what: Callable[[], str], timeout_s: float = 60.0) -> None:
+def wait_until(look: Callable[[], bool], what: Callable[[], str], timeout_s: float = 180.0) -> None:
     clock = SystemClock()
     deadline = clock.elapsed() + timeout_s
     while not look():
@@ -119,7 +119,7 @@ def test_kills_and_a_flush_lose_nothing_and_double_nothing(
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
     redis.flushall()
-    wait_until(lambda: not unfinished(services), lambda: str(unfinished(services)), timeout_s=120)
+    wait_until(lambda: not unfinished(services), lambda: str(unfinished(services)))
 
     assert Counter(Counter(text.to for text in world.texts()).values()) == {1: 30}
     assert Counter(len({mail.id for mail in world.mails(to)}) for to in {mail.to for mail in world.mails()}) == {1: 30}

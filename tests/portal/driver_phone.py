@@ -15,15 +15,14 @@ from portal.connections import GivingProtocol
 from portal.ingest import IngestApp
 from portal.live import LiveApp
 from portal.services import Services
+from sandbox.world import free_port
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def at_free_port(environ: dict[str, str]) -> dict[str, str]:
     """Return the environment with its public address at a port of this machine that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return {**environ, "PORTAL_PUBLIC_URL": f"http://127.0.0.1:{probe.getsockname()[1]}"}
+    return {**environ, "PORTAL_PUBLIC_URL": f"http://127.0.0.1:{free_port()}"}
 
 
 @contextmanager
@@ -50,13 +49,11 @@ def serving(services: Services) -> Iterator[str]:
         else:
             await pages(scope, receive, send)
 
-    port = urlsplit(services.settings.public_url).port
-    assert port is not None
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, http=GivingProtocol, log_level="error", timeout_graceful_shutdown=1
-    )
+    config = uvicorn.Config(app, http=GivingProtocol, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    # It listens from here on: a page that is asked for early waits, and is not refused.
+    listening = socket.create_server(("127.0.0.1", urlsplit(services.settings.public_url).port))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     assert is_up.wait(PATIENCE_S)
     try:
@@ -64,3 +61,5 @@ def serving(services: Services) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(PATIENCE_S)
+        listening.close()
+        pages.executor.shutdown()

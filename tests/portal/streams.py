@@ -13,7 +13,7 @@ from portal.entrance import STREAMS, Entrance
 from portal.live import LiveApp
 from portal.services import Services
 
-PATIENCE_S = 8.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ async def twilio(answer: Callable[[web.Request], web.StreamResponse]) -> AsyncIt
 
 
 def fetcher(url: str | None) -> TwilioMedia:
-    return TwilioMedia(account_sid=ACCOUNT, auth_token="secret", api_url=url, timeout_s=5)
+    return TwilioMedia(account_sid=ACCOUNT, auth_token="secret", api_url=url, timeout_s=60)
 
 
 def came(services: Services, url: str, body: str = "") -> str:

@@ -70,7 +70,7 @@ def shift(services: Services) -> Shift:
 
 def until(page: Page, script: str, arg: object = None) -> None:
     """Wait until ``script`` is true in the page; the CSP forbids Playwright's own way, which evaluates a string."""
-    for _ in range(200):
+    for _ in range(1_000):
         if page.evaluate(script, arg):
             return
         page.wait_for_timeout(50)
@@ -108,7 +108,7 @@ def test_a_dead_spot_shows_what_was_known_and_sends_taps_later(
     expect(page.locator("[data-kept-rows] a")).to_have_count(2)
     phone.set_offline(False)
     page.goto(f"{url}/d/")
-    expect(page.get_by_text("You are here")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("You are here")).to_be_visible()
     with services.database.reading() as session:
         assert load(session, shift.delivery_ids[0]).status is S.ARRIVED
 
@@ -245,7 +245,7 @@ def test_while_driving_a_message_is_read_aloud_with_three_answers(
     drive(page, 12.0)
     write(services, shift, "¿Puede venir por el jardín?")
     dialog = page.locator("dialog[data-drive]")
-    expect(dialog).to_be_visible(timeout=15_000)
+    expect(dialog).to_be_visible()
     expect(dialog.get_by_role("button")).to_have_count(3)
     assert "jardín" not in dialog.inner_text()
     until(page, "window.spoken.length === 2")
@@ -271,7 +271,7 @@ def test_standing_again_restores_the_page_and_names_what_was_read(
     drive(page, 12.0)
     expect(page.get_by_text("You are driving. Messages are read to you").first).to_be_visible()
     write(services, shift, "Hola")
-    expect(page.locator("dialog[data-drive]")).to_be_visible(timeout=15_000)
+    expect(page.locator("dialog[data-drive]")).to_be_visible()
     until(page, "window.spoken.length === 2")
     page.evaluate("document.querySelector('[data-drive]').dataset.standingS = '0.2'")
     drive(page, 0.0)

@@ -18,6 +18,7 @@ from redis import Redis
 from portal.services import Services
 from tests.builders import make_delivery, make_route, make_stop
 from tests.conftest import NOON
+from tests.heard import Heard
 from tests.portal.test_ingest import HERE, Device
 from tracking import facts
 from tracking.clocks import SetClock
@@ -52,9 +53,7 @@ class Pages:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._consumer = Consumer(services.database, services.redis, services.clock, new_id, wake=lambda: None)
-        self._heard = services.redis.pubsub(ignore_subscribe_messages=True)
-        self._heard.subscribe(facts.CHANNEL)
-        self._heard.get_message(timeout=1)
+        self._heard = Heard(services.redis, facts.CHANNEL)
         self._told_at: dict[str, datetime] = {}
         self._last_fix_at: datetime | None = None
         self.places = self.taken = 0
@@ -71,8 +70,8 @@ class Pages:
                 if state.last_fix_at is not None:
                     assert self._last_fix_at is None or state.last_fix_at >= self._last_fix_at
                     self._last_fix_at = state.last_fix_at
-        while (message := self._heard.get_message(timeout=0.0)) is not None:
-            fact = json.loads(message["data"])
+        for line in self._heard.news(facts.CHANNEL):
+            fact = json.loads(line)
             if fact["kind"] == "place" and fact["place"] is not None:
                 at, delivery_id = datetime.fromisoformat(fact["place"]["at"]), fact["delivery_id"]
                 assert at >= self._told_at.get(delivery_id, at), "the marker went back in time"

@@ -26,7 +26,7 @@ def through_the_door(book: LinkBook, link_id: str) -> KnownLink | None:
         return await asyncio.to_thread(work, *arguments)
 
     async def scenario() -> KnownLink | None:
-        return await asyncio.wait_for(Door(book, in_thread).link(link_id), timeout=20)
+        return await asyncio.wait_for(Door(book, in_thread).link(link_id), timeout=60)
 
     return asyncio.run(scenario())
 

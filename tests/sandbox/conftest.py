@@ -9,7 +9,7 @@ import pytest
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from sandbox.world import World
+from sandbox.world import PATIENCE_S, World
 
 
 class Listener:
@@ -43,7 +43,7 @@ class Listener:
             self._changed.notify_all()
             return self.statuses.pop(0) if self.statuses else 200
 
-    def wait_for(self, count: int, timeout_s: float = 5.0) -> list[dict]:
+    def wait_for(self, count: int, timeout_s: float = PATIENCE_S) -> list[dict]:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.posts) >= count, timeout_s), self.posts
             return list(self.posts)
@@ -71,7 +71,7 @@ def portal(world: World) -> Iterator[Listener]:
 
 
 def client_of(world: World) -> Client:
-    client = Client(world.account_sid, world.auth_token, http_client=TwilioHttpClient(timeout=5))
+    client = Client(world.account_sid, world.auth_token, http_client=TwilioHttpClient(timeout=PATIENCE_S))
     client.api.base_url = world.twilio_url
     return client
 

@@ -52,7 +52,7 @@ def test_ending_lets_a_process_finish_its_work(children, tmp_path):
 
     async def play():
         await children.start("worker", ("-c", script))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "ready" not in (tmp_path / "worker.log").read_text():
                 await asyncio.sleep(0.02)
         await children.end()

@@ -18,7 +18,7 @@ def test_too_many_carries_retry_after_and_accepts_nothing(client, world):
     path = f"{world.twilio_url}/2010-04-01/Accounts/{world.account_sid}/Messages.json"
     form = {"To": ANNA, "From": world.sms_from, "Body": "x"}
 
-    answer = requests.post(path, auth=(world.account_sid, world.auth_token), data=form, timeout=5)
+    answer = requests.post(path, auth=(world.account_sid, world.auth_token), data=form, timeout=60)
 
     assert (answer.status_code, answer.headers["Retry-After"], answer.json()["code"]) == (429, "7", 20429)
     assert world.texts() == []
@@ -47,14 +47,14 @@ def test_a_cut_connection_tells_nothing_of_whether_it_was_accepted(client, world
     assert len(world.texts()) == accepted
 
 
-def test_a_slow_answer_has_accepted_by_the_time_the_client_gives_up(client, world):
+def test_a_slow_answer_has_accepted_though_the_client_gives_up(client, world):
     world.fault("slow_after", seconds=30)
     client.http_client.timeout = 0.3
 
     with pytest.raises(requests.exceptions.ReadTimeout):
         send(client, world)
 
-    assert len(world.texts(ANNA)) == 1
+    world.wait_for_text(to=ANNA)
 
 
 def test_callbacks_can_repeat_and_come_in_the_wrong_order(client, world, portal):
@@ -69,7 +69,7 @@ def test_callbacks_can_repeat_and_come_in_the_wrong_order(client, world, portal)
 
 
 def test_a_late_callback_lets_the_next_overtake_it(client, world, portal):
-    world.fault("callback_late", times=1, seconds=0.4)
+    world.fault("callback_late", times=1, seconds=1.5)
 
     send(client, world, status_callback=f"{portal.url}/status")
 

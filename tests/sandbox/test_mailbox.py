@@ -15,7 +15,7 @@ def mail(to="anna@example.net"):
 
 @pytest.fixture
 def smtp(world):
-    with smtplib.SMTP("127.0.0.1", world.outside.mailbox.port, timeout=5) as smtp:
+    with smtplib.SMTP("127.0.0.1", world.outside.mailbox.port, timeout=60) as smtp:
         yield smtp
 
 
@@ -45,7 +45,7 @@ def test_some_addresses_are_refused_or_deferred(world, smtp, address, code):
 @pytest.mark.parametrize(("kind", "kept"), [("mail_drop", 0), ("mail_drop_after", 1)])
 def test_a_connection_lost_after_data_tells_nothing_of_whether_it_was_kept(world, kind, kept):
     world.fault(kind)
-    smtp = smtplib.SMTP("127.0.0.1", world.outside.mailbox.port, timeout=5)
+    smtp = smtplib.SMTP("127.0.0.1", world.outside.mailbox.port, timeout=60)
 
     with pytest.raises(smtplib.SMTPServerDisconnected):
         smtp.send_message(mail())

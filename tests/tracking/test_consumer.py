@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 from tests.builders import DEPOT_AT, local, make_delivery, make_driver, make_route, make_stop
+from tests.heard import Heard
 from tracking import consumer, deliveries, driver_day, facts
 from tracking.actors import Actor, ActorKind
 from tracking.clocks import SetClock
@@ -52,10 +53,7 @@ class Day:
                 delivery = make_delivery(session, stop=stop, status=DeliveryStatus.OUT_FOR_DELIVERY)
                 self.delivery_ids.append(delivery.id)
         self.consumer = self.another()
-        self.heard = redis.pubsub(ignore_subscribe_messages=True)
-        self.heard.subscribe(facts.CHANNEL, facts.FLEET_CHANNEL)
-        for _ in range(2):
-            self.heard.get_message(timeout=1)
+        self.heard = Heard(redis, facts.CHANNEL, facts.FLEET_CHANNEL)
 
     def another(self) -> Consumer:
         return Consumer(self.database, self.redis, self.clock, self.ids, wake=lambda: self.woken.append("wake"))
@@ -110,10 +108,7 @@ class Day:
 
     def facts(self, kind: str | None = None) -> list[dict[str, Any]]:
         """All facts published since the last time."""
-        found = []
-        while (message := self.heard.get_message(timeout=0.05)) is not None:
-            if message["channel"] == facts.CHANNEL.encode():
-                found.append(json.loads(message["data"]))
+        found = [json.loads(line) for line in self.heard.news(facts.CHANNEL)]
         return [fact for fact in found if kind is None or fact["kind"] == kind]
 
     def pending(self) -> int:
@@ -605,14 +600,10 @@ def test_run_takes_fixes_until_it_is_stopped(day: Day) -> None:
     thread = threading.Thread(target=day.consumer.run, args=(stop,))
     thread.start()
     day.fix(0.2)
-    told = None
-    for _ in range(100):
-        told = day.heard.get_message(timeout=0.1)
-        if told is not None:
-            break
+    while not day.count(Position):
+        day.heard.next()
     stop.set()
-    thread.join(timeout=10)
-    assert told is not None
+    thread.join(timeout=60)
     assert day.redis.get(LEASE_KEY) is None
     assert day.count(Position) == 1
 

@@ -92,7 +92,7 @@ FIXES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from([DANA, BO]), FIXES), min_size=1, max_size=6))
 def test_every_batch_is_answered_and_kept_as_the_model_says(
     redis: Redis, redis_url: str, batches: list[tuple[Sender, list[UsableFix]]]
