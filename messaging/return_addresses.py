@@ -24,7 +24,8 @@ class ReturnAddresses:
     """``keys``: oldest first; the last one signs, all verify. ``domain`` is where our mail server takes them."""
 
     def __init__(self, keys: Sequence[str], domain: str) -> None:
-        self._keys, self.domain = tuple(keys), domain.lower()
+        self._keys = tuple(hashlib.sha256(key.encode()).digest() for key in keys)
+        self.domain = domain.lower()
 
     def of(self, purpose: Purpose, reference: str) -> str:
         """Return the address of a notification id (32 hexadecimal digits)."""
@@ -41,10 +42,10 @@ class ReturnAddresses:
         return purpose, reference
 
 
-def _mac(key: str, purpose: Purpose, reference: str) -> str:
+def _mac(key: bytes, purpose: Purpose, reference: str) -> str:
     told = hashlib.blake2b(
         f"{purpose}.{reference}".encode(),
-        key=hashlib.sha256(key.encode()).digest(),
+        key=key,
         digest_size=_MAC_BYTES,
         person=b"return-addr.v1",
     )

@@ -128,9 +128,10 @@ class SmtpMail:
         return self._writer.write(message, at=at, leave=self._leave(message) if message.unsubscribe_url else "")
 
     def _leave(self, message: Outgoing) -> str:
-        by_mail = self._returns.of(Purpose.UNSUBSCRIBE, message.reference)
-        ways = [f"<{message.unsubscribe_url}>", *([f"<mailto:{by_mail}>"] if self._takes_mail else [])]
-        return ", ".join(ways)
+        by_page = f"<{message.unsubscribe_url}>"
+        if not self._takes_mail:
+            return by_page
+        return f"{by_page}, <mailto:{self._returns.of(Purpose.UNSUBSCRIBE, message.reference)}>"
 
     async def _said(self, talk: Talk, message: Outgoing, content: bytes) -> Said | None:
         """Say one mail on one connection. None: the server had hung up, or hung up before the mail was said."""

@@ -14,6 +14,8 @@ from tracking.clocks import SetClock
 
 LETTER = Outgoing("0" * 31 + "7", "anna@example.org", "Hello\n.dot", 60, subject="Hello")
 Script = Callable[[str], str | None]  # what is said -> the answer; None: hang up
+SILENCE = ""
+UNHURRIED_S = 60.0  # the tests' own machine may be slow
 
 
 class Server:
@@ -46,6 +48,8 @@ class Server:
         answer = self._script(line.split(" ")[0])
         if answer is None:
             return False
+        if answer == SILENCE:
+            return True
         writer.write(answer.encode() + b"\r\n")
         if not answer.startswith("354"):
             return True
@@ -71,7 +75,11 @@ def scripted(**answers: str | None) -> Script:
 
 
 def played(
-    script: Script, act: Callable[[SmtpMail], Awaitable[object]], *, pipelines: bool = True
+    script: Script,
+    act: Callable[[SmtpMail], Awaitable[object]],
+    *,
+    pipelines: bool = True,
+    send_timeout_s: float = UNHURRIED_S,
 ) -> tuple[object, Server]:
     """Return what ``act`` came to, or what it raised, and the server."""
     server = Server(script, pipelines=pipelines)
@@ -84,7 +92,7 @@ def played(
             mail_from="d@example.net",
             company_name="Juniper",
             reply_to="",
-            send_timeout_s=60.0,
+            send_timeout_s=send_timeout_s,
             clock=SetClock(local("12:00")),
             returns=ReturnAddresses(["key"], "example.net"),
         )
@@ -103,6 +111,10 @@ def once(mail: SmtpMail) -> Awaitable[object]:
     return mail.send(LETTER)
 
 
+async def twice(mail: SmtpMail) -> object:
+    return [await mail.send(LETTER), await mail.send(LETTER)]
+
+
 @pytest.mark.parametrize("pipelines", [True, False])
 def test_a_mail_is_said_whole_and_its_dots_are_kept(pipelines: bool) -> None:
     came, server = played(scripted(), once, pipelines=pipelines)
@@ -114,9 +126,6 @@ def test_a_mail_is_said_whole_and_its_dots_are_kept(pipelines: bool) -> None:
 
 @pytest.mark.parametrize("pipelines", [True, False])
 def test_a_connection_is_used_again(pipelines: bool) -> None:
-    async def twice(mail: SmtpMail) -> object:
-        return [await mail.send(LETTER), await mail.send(LETTER)]
-
     _, server = played(scripted(), twice, pipelines=pipelines)
 
     assert (server.connections, len(server.mails)) == (1, 2)
@@ -163,14 +172,36 @@ def test_silence_after_the_mail_is_doubt() -> None:
 def test_a_connection_that_was_closed_meanwhile_is_made_anew(last: str | None) -> None:
     answers = iter(["250 ok", last, "250 ok"])
     script = scripted()
-
-    async def twice(mail: SmtpMail) -> object:
-        return [await mail.send(LETTER), await mail.send(LETTER)]
-
     came, server = played(lambda word: next(answers) if word == "MAIL" else script(word), twice)
 
     assert isinstance(came, list)
     assert (server.connections, sum("Message-ID" in mail for mail in server.mails)) == (2, 2)
+
+
+@pytest.mark.parametrize("pipelines", [True, False])
+def test_who_says_goodbye_unasked_is_not_talked_to_again(pipelines: bool) -> None:
+    came, server = played(scripted(DOT="250 kept\r\n421 bye"), twice, pipelines=pipelines)
+
+    assert isinstance(came, list)
+    assert (server.connections, len(server.mails)) == (2, 2)
+
+
+@pytest.mark.parametrize("pipelines", [True, False])
+@pytest.mark.parametrize("silent_at", [1, 2])
+def test_silence_before_a_mail_is_no_doubt(silent_at: int, pipelines: bool) -> None:
+    answers = iter(["250 ok"] * (silent_at - 1))
+    script = scripted()
+
+    came, server = played(
+        lambda word: next(answers, SILENCE) if word == "RCPT" else script(word),
+        twice,
+        pipelines=pipelines,
+        send_timeout_s=0.4,
+    )
+
+    assert isinstance(came, Refused)
+    assert not came.permanent
+    assert len(server.mails) < silent_at
 
 
 def test_a_mail_whose_turn_came_too_late_is_not_said() -> None:
