@@ -31,6 +31,7 @@ __all__ = ["Sender", "Sent", "Timing"]
 log = structlog.get_logger()
 
 BATCH, LEAST_BATCH, FIRST_BATCH = 200, 10, 50  # rows claimed at a time; at most 500 (DESIGN 6)
+LEAST_PART = 24  # rows prepared together, where so many wait: their statements cost as much for one row (our choice)
 # A batch that takes longer is halved, a shorter one doubled: urgent rows overtake between two batches (our choice).
 LONG_BATCH_S, SHORT_BATCH_S = 2.0, 0.5
 LEASE_MARGIN_S = 0.5  # between a send's timeout and the end of its lease
@@ -108,10 +109,11 @@ class Sender:
     async def _send_claimed(self, claimed: list[str], flying: set[asyncio.Task[None]]) -> None:
         """Post a few rows at a time, the next while half of those before are on their way; these go on in ``flying``.
 
-        So a sender that is killed leaves no more rows in doubt than it had in flight, and half as many again; the rest
-        are only claimed, and wait for a lease to end.
+        So a sender that is killed leaves no more rows in doubt than a part has, and half as many again; the rest are
+        only claimed, and wait for a lease to end. Urgent rows come as few as the provider takes side by side.
         """
-        loop, part_of = asyncio.get_running_loop(), self._provider.at_once
+        loop = asyncio.get_running_loop()
+        part_of = max(self._provider.at_once, min(len(claimed), LEAST_PART))
         waiting = deque(claimed)
         while waiting:
             while len(flying) > part_of // 2:

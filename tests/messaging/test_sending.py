@@ -22,7 +22,7 @@ from messaging.outbox import Lease, claim, resend
 from messaging.preparing import Prepared, prepare
 from messaging.reconciler import OUT
 from messaging.recording import MOST_ATTEMPTS, Recorder, Sent
-from messaging.sending import OTHERS
+from messaging.sending import LEAST_PART, OTHERS
 from messaging.wakeups import REST
 from messaging.wording import Company
 from portal.services import Services
@@ -37,6 +37,7 @@ from tracking.ids import new_id
 
 Rows = Callable[[], list[Notification]]
 EVE = local("18:00") - timedelta(days=1)
+SIDE_BY_SIDE = 4
 
 
 @pytest.fixture
@@ -575,3 +576,29 @@ def test_one_list_that_does_not_come_makes_the_others_wait_no_longer(
 
     texts = [row for row in rows() if row.kind is Kind.DAY_BEFORE and row.channel is Channel.SMS]
     assert {row.status for row in texts} <= OUT
+
+
+@pytest.mark.parametrize(("is_urgent", "in_doubt"), [(False, LEAST_PART), (True, SIDE_BY_SIDE)])
+def test_a_part_is_posted_together_and_of_urgent_mails_only_what_is_on_its_way(
+    is_urgent: bool, in_doubt: int, world_services: Services, rows: Rows, clock: SetClock
+) -> None:
+    clock.at = local("10:40") if is_urgent else EVE
+    with world_services.database.writing() as session:
+        route = make_route(session)
+        made = [make_delivery(session, stop=make_stop(session, route), phone=None) for _ in range(30)]
+        for one in made if is_urgent else []:
+            one.status, one.next_stop_at = DeliveryStatus.OUT_FOR_DELIVERY, clock.at
+        mark_plan_dirty(session, [one.id for one in made], clock.at)
+    posted: list[int] = []
+
+    def count(_message: Outgoing) -> None:
+        posted.append(sum(row.posting_since is not None for row in rows()))
+
+    shelf = Shelf("smtp", can_find=False, seen=count, at_once=SIDE_BY_SIDE)
+    with asyncio.Runner() as runner:
+        workshop = Workshop(world_services, runner, providers={Channel.EMAIL: shelf})
+        workshop.reconcile()
+        workshop.send(Channel.EMAIL)
+        workshop.close()
+
+    assert posted[0] == in_doubt
