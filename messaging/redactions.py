@@ -68,6 +68,12 @@ def open_redactions(session: Session, *, elapsed: float, limit: int) -> list[Red
     return list(session.scalars(statement.order_by(Redaction.asked_at, Redaction.provider_ref).limit(limit)))
 
 
+def hurry_redactions(session: Session) -> None:
+    """Let everything that must still go be tried once more now, whatever it was told to wait: somebody asked."""
+    waiting = update(Redaction).where(Redaction.done_at.is_(None), Redaction.retry_after.is_not(None))
+    session.execute(waiting.values(retry_after=None).execution_options(synchronize_session=False))
+
+
 def note_redacted(
     session: Session, results: Sequence[tuple[Redaction, str | None]], *, now: datetime, elapsed: float
 ) -> None:

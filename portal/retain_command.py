@@ -6,6 +6,7 @@ from datetime import timedelta
 import structlog
 
 from messaging import retention
+from messaging.redactions import count_open, hurry_redactions
 from portal.erasing import finish_erasures, finish_messages, remove_files
 from portal.redacting import redact
 from portal.services import Services
@@ -48,9 +49,15 @@ def report_retention(services: Services, *, is_sure: bool) -> int:
             print(f"  {count:>9,}  {name}")
         print("Nothing was changed. The night lets it go by itself; `--yes` does it now.")
         return 0
+    with services.database.writing() as session:
+        hurry_redactions(session)
     print("Gone:")
     for name, count in retain(services).items():
         print(f"  {count:>9,}  {name}")
+    with services.database.reading() as session:
+        waiting = count_open(session)
+    if waiting:
+        print(f"Still to be emptied or deleted at Twilio: {waiting:,}. The night tries again.")
     return 0
 
 

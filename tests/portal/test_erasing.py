@@ -23,6 +23,7 @@ from portal.erase_command import erase_person, person_of
 from portal.erasing import finish_erasures
 from portal.nightly import compare_day
 from portal.redacting import redact
+from portal.retain_command import report_retention
 from portal.services import Services, build
 from portal.settings import read_settings
 from portal.workshop import Workshop
@@ -303,6 +304,21 @@ def test_what_twilio_refuses_now_is_tried_again_later(
     assert redact(services) == (0, 1)
     clock.machine_s += 61
     assert redact(services) == (1, 0)
+    assert world.texts(PHONE) == []
+
+
+def test_who_asks_for_it_by_command_does_not_wait_for_the_next_try(
+    lived: str, services: Services, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = world.texts(PHONE)[0]
+    text.status = "sending"
+    erase(services)
+    report_retention(services, is_sure=True)
+    assert "Still to be emptied or deleted at Twilio: 1." in capsys.readouterr().out
+
+    text.status = "delivered"
+    report_retention(services, is_sure=True)
+    assert "Still to be" not in capsys.readouterr().out
     assert world.texts(PHONE) == []
 
 
