@@ -136,7 +136,7 @@ def test_a_message_without_signal_is_shown_as_waiting_and_is_said_once(
 ) -> None:
     page = come_in(phone, url, shift)
     page.goto(f"{url}/d/stops/{shift.stop_ids[0]}")
-    box, waiting = page.get_by_role("textbox", name="Your message"), page.locator("[data-sending]")
+    box, waiting = page.get_by_role("textbox", name="Your message"), page.locator("p[data-sending]")
     phone.set_offline(True)
     box.fill("The gate is locked")
     page.get_by_role("button", name="Send").click()
@@ -145,7 +145,7 @@ def test_a_message_without_signal_is_shown_as_waiting_and_is_said_once(
     page.reload()
     expect(waiting).to_contain_text("Your message “The gate is locked”")
     phone.set_offline(False)
-    expect(page.locator(".chat__line--mine")).to_contain_text("The gate is locked", timeout=10_000)
+    expect(page.locator(".chat__line--mine")).to_contain_text("The gate is locked")
     expect(waiting).to_be_hidden()
     assert said_by_driver(services, shift) == ["The gate is locked"]
 
@@ -162,7 +162,7 @@ def test_words_are_never_cut_nor_kept_for_later_when_they_are_too_many(
     page.get_by_role("button", name="Send").click()
     expect(page.locator("[data-chat-error]").first).to_contain_text("and this one has 3000")
     expect(box).to_have_value(words)
-    expect(page.locator("[data-sending]")).to_be_hidden()
+    expect(page.locator("p[data-sending]")).to_be_hidden()
     phone.set_offline(False)
     assert said_by_driver(services, shift) == []
 
@@ -175,12 +175,12 @@ def test_words_that_come_when_the_chat_is_over_stay_until_they_are_thrown_away(
     phone.set_offline(True)
     page.get_by_role("textbox", name="Your message").fill("I left it with Bo")
     page.get_by_role("button", name="Send").click()
-    expect(page.locator("[data-sending]")).to_contain_text("I left it with Bo")
+    expect(page.locator("p[data-sending]")).to_contain_text("I left it with Bo")
     with services.database.writing() as session:
         load(session, shift.delivery_ids[0]).status = S.CANCELLED
     phone.set_offline(False)
     unsent = page.locator("[data-unsent]")
-    expect(unsent).to_contain_text("This chat is closed for you", timeout=10_000)
+    expect(unsent).to_contain_text("This chat is closed for you")
     page.goto(f"{url}/d/")
     expect(unsent).to_contain_text("I left it with Bo")
     unsent.get_by_role("button", name="Throw it away").click()
