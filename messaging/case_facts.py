@@ -24,7 +24,7 @@ def case_facts(session: Session, delivery: Delivery) -> dict[str, Any]:
     return {
         "window": [_iso(delivery.window_start_at), _iso(delivery.window_end_at)],
         "promised": [_iso(delivery.promise_lo_at), _iso(delivery.promise_hi_at)],
-        "promise_changes": _promise_changes(session, delivery.id),
+        "promise_changes": _promise_changes(session, delivery),
         "arrived_at": _iso(delivery.arrived_at or delivery.stop.arrived_at),
         "delivered_at": _iso(delivery.delivered_at),
         "late_min": _minutes_after(actual, delivery.window_end_at),
@@ -53,8 +53,16 @@ def _minutes_after(at: datetime | None, limit: datetime | None) -> int | None:
     return max(0, round((at - limit).total_seconds() / 60))
 
 
-def _promise_changes(session: Session, delivery_id: str) -> list[dict[str, Any]]:
-    statement = select(PromiseChange).where(PromiseChange.delivery_id == delivery_id).order_by(PromiseChange.at)
+def _promise_changes(session: Session, delivery: Delivery) -> list[dict[str, Any]]:
+    """Return the changes that the recipient may have seen: of a promise made, once they had opened their page."""
+    if delivery.seen_at is None:
+        return []
+    statement = (
+        select(PromiseChange)
+        .where(PromiseChange.delivery_id == delivery.id, PromiseChange.from_lo_at.is_not(None))
+        .where(PromiseChange.at > delivery.seen_at)
+        .order_by(PromiseChange.at)
+    )
     return [
         {"at": _iso(change.at), "cause": change.cause, "lo": _iso(change.lo_at), "hi": _iso(change.hi_at)}
         for change in session.scalars(statement)

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from messaging.cases import TaskKind, open_task
 from messaging.contacts import contact_of, masked
-from messaging.kinds import RULES, Channel, Promise
+from messaging.kinds import RULES, Channel, Kind, Promise
 from messaging.notifications import Notification, NotificationStatus
 from messaging.outbox import queue
+from messaging.reply_texts import COURTESIES
 from messaging.schedule import STATING
 from tracking.deliveries import load
 
@@ -25,7 +26,7 @@ def after_failure(
 
     An SMS that failed is followed by the same words as a mail, where an address is known and it is still of use. When
     no channel is left, staff get a task, once for each occasion. A person who opted out is not worked around on the
-    same channel, and is no task; nor is one who was erased meanwhile.
+    same channel, and is no task; nor is one who was erased meanwhile, nor a word of thanks: nobody need act on it.
     """
     if failed.must_go:
         return None
@@ -71,7 +72,7 @@ def mail_instead(
 
 def list_lost(session: Session, lost: Notification, *, now: datetime, ids: Callable[[], str]) -> None:
     """Tell staff of a message that may never have arrived and must not be sent twice."""
-    if lost.must_go:
+    if lost.must_go or _is_courtesy(lost):
         return
     open_task(
         session,
@@ -84,6 +85,10 @@ def list_lost(session: Session, lost: Notification, *, now: datetime, ids: Calla
         notification_id=lost.id,
         tried=_tried(lost),
     )
+
+
+def _is_courtesy(failed: Notification) -> bool:
+    return failed.kind is Kind.REPLY and failed.occasion in COURTESIES
 
 
 def _is_useful(failed: Notification, now: datetime) -> bool:
@@ -103,6 +108,8 @@ def _other(session: Session, failed: Notification) -> Notification | None:
 
 
 def _list(session: Session, failed: Notification, *, now: datetime, ids: Callable[[], str]) -> None:
+    if _is_courtesy(failed):
+        return
     if RULES[failed.kind].promise is Promise.HAPPENING_NOW and failed.status is _S.EXPIRED:
         return  # the page has it, and the moment is over
     about = failed.delivery_id or failed.route_id or failed.id

@@ -110,6 +110,7 @@ _DAYS = {
 }
 _TEXTS = {"en": _EN, "es": _ES}
 KEYS = frozenset(_EN)
+COURTESIES = frozenset({"thanks"})  # tell nothing that anybody has to know
 WHAT_LENGTH = 24  # characters of the goods' name in a text
 ECHO_LENGTH = 60  # characters of a person's own words said back
 

@@ -18,7 +18,7 @@ from tracking.deliveries import Delivery, DeliveryStatus, load, mark_plan_dirty,
 from tracking.import_rows import LIMITS
 from tracking.links import Audience, Link
 from tracking.recipients import normal_email, normal_phone
-from tracking.rescheduling import clock_time, load_for_change, reschedule
+from tracking.rescheduling import clock_time, load_for_change, newest_move, reschedule, undo_reschedule
 from tracking.route_changes import BadChange, Changed, add_stop, reassign, reorder
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "cancel",
     "clock_time",
     "correct_contact",
+    "newest_move",
     "reassign",
     "renew_link",
     "reorder",
@@ -35,6 +36,7 @@ __all__ = [
     "revoke_links",
     "set_instructions",
     "set_note",
+    "undo_reschedule",
 ]
 
 NOTE_LENGTH = 500  # characters, as on the recipient's page

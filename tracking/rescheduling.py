@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking import custody
 from tracking.actors import Actor
-from tracking.custody import CustodyKind
+from tracking.custody import CustodyEvent, CustodyKind
 from tracking.deliveries import Delivery, DeliveryStatus, load, require_move
 from tracking.depots import Depot
 from tracking.errors import NotFound, WrongMove
@@ -66,6 +67,9 @@ def reschedule(
         "to_on": service_on.isoformat(),
         "from_route": source.id,
         "to_route": target.id,
+        "from_window": [delivery.window_start_at.isoformat(), delivery.window_end_at.isoformat()],
+        "to_window": [start_at.isoformat(), end_at.isoformat()],
+        "from_status": delivery.status.value,
     }
     require_move(session, delivery_id, DeliveryStatus.RESCHEDULED, at=now)
     stop_id = delivery.stop_id
@@ -103,6 +107,58 @@ def reschedule(
     for route in {source.id: source, target.id: target}.values():
         plan_arrivals(session, route.id)
     return Changed((delivery_id,), tuple(dict.fromkeys((source.id, target.id))))
+
+
+def newest_move(session: Session, delivery_id: str) -> str | None:
+    """Return the id of the event of the delivery's last move, for ``undo_reschedule``; None when it never moved."""
+    moves = select(CustodyEvent.id).where(
+        CustodyEvent.delivery_id == delivery_id, CustodyEvent.kind == CustodyKind.RESCHEDULED
+    )
+    return session.scalar(moves.order_by(CustodyEvent.recorded_at.desc()).limit(1))
+
+
+def undo_reschedule(
+    session: Session, delivery_id: str, *, event_id: str, now: datetime, actor: Actor, ids: Callable[[], str]
+) -> Changed:
+    """Move the delivery back to the route and window it had before the move that ``event_id`` recorded.
+
+    What was loaded is to be loaded again. Raises ``BadChange`` when something has happened to it since, when its
+    route of before has left, when its window of before is over, or when it had come back from an attempt that failed.
+    """
+    delivery, event = load(session, delivery_id), session.get(CustodyEvent, event_id)
+    if event is None or not _stands(event, delivery):
+        raise BadChange("Something has happened to it since: it cannot be moved back.")
+    before = event.detail
+    if before["from_status"] == DeliveryStatus.ATTEMPT_FAILED:
+        raise BadChange("An attempt had failed before: it cannot be moved back to it.")
+    source = session.get(Route, before["from_route"])
+    if source is None or (source.id != before["to_route"] and source.status is not RouteStatus.PLANNED):
+        raise BadChange("Its route of before has left.")
+    start, end = (datetime.fromisoformat(told).astimezone(ZoneInfo(delivery.zone)) for told in before["from_window"])
+    return reschedule(
+        session,
+        delivery_id,
+        service_on=date.fromisoformat(before["from_on"]),
+        window_start=start.time(),
+        window_end=end.time(),
+        now=now,
+        actor=actor,
+        ids=ids,
+        route_id=source.id,
+    )
+
+
+def _stands(event: CustodyEvent, delivery: Delivery) -> bool:
+    """True when the move is the last thing that happened to the delivery. Older events do not tell the windows."""
+    after = [datetime.fromisoformat(told) for told in event.detail.get("to_window", ())]
+    return (
+        event.delivery_id == delivery.id
+        and event.kind is CustodyKind.RESCHEDULED
+        and delivery.status is DeliveryStatus.SCHEDULED
+        and delivery.status_at == event.at
+        and delivery.stop.route_id == event.detail["to_route"]
+        and after == [delivery.window_start_at, delivery.window_end_at]
+    )
 
 
 def _window(

@@ -14,7 +14,8 @@ from portal.driver.day import DayView, load_day
 from portal.driver.news import chat_version_of, news_fragment, version_of
 from portal.driver.routing import blueprint
 from portal.driver.shift import Shift, current_shift
-from portal.driver.words import FAILURE_LABELS, NOT_LOADED_REASONS, RECEIVERS, SAID
+from portal.driver.words import FAILURE_LABELS, NOT_LOADED_REASONS, SAID
+from portal.receivers import RECEIVERS
 from portal.services import services
 from tracking.ids import new_id
 

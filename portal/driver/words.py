@@ -13,7 +13,6 @@ FAILURE_LABELS = {
     FailureReason.OTHER: "Something else",
 }
 NOT_LOADED_REASONS = ("Not at the depot", "Damaged", "Does not fit")
-RECEIVERS = ("The recipient", "Somebody at home", "A neighbour", "Left in a safe place")
 # Said on the page that follows a step, by the word in its address.
 SAID = {
     "loaded": "Loaded: %(what)s",

@@ -12,6 +12,7 @@ from messaging.conversations import Thread, Voice, thread_of
 from messaging.quick_replies import Audience, quick_replies
 from messaging.ratings import Rating
 from portal.i18n import Tongue, tongue
+from portal.receivers import handed_over
 from portal.recipient.away import Away, read_away
 from portal.recipient.chat_words import Said, said, state_sentence
 from portal.recipient.phases import UNDER_WAY, Phase, phase_of
@@ -79,6 +80,7 @@ class RecipientView:
     note_at: datetime | None
     pictures: tuple[Picture, ...]
     received_by: str
+    handed_over: str
     score: int | None
     comment: str
     is_full: bool
@@ -146,6 +148,7 @@ def _view(
     phase = phase_of(delivery, now)
     is_full = not _has_faded(delivery, now)
     signal, signal_at = _signal(delivery, phase, seen)
+    receiver = next((proof.text for proof in proofs if proof.kind is ProofKind.NAME), "") if is_full else ""
     lines = tuple(said(line, speak, delivery.zone) for line in talk.lines) if is_full else ()
     return RecipientView(
         delivery_id=delivery.id,
@@ -174,7 +177,8 @@ def _view(
         note=delivery.recipient_note,
         note_at=delivery.recipient_note_at,
         pictures=tuple(_picture(proof) for proof in proofs if proof.kind is not ProofKind.NAME) if is_full else (),
-        received_by=next((proof.text for proof in proofs if proof.kind is ProofKind.NAME), "") if is_full else "",
+        received_by=receiver,
+        handed_over=handed_over(receiver),
         score=rating.score if rating else None,
         comment=rating.comment if rating else "",
         is_full=is_full,

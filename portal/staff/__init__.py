@@ -8,6 +8,7 @@ from portal.staff import chat_settings as chat_settings
 from portal.staff import conversation as conversation
 from portal.staff import conversation_acts as conversation_acts
 from portal.staff import deliveries as deliveries
+from portal.staff import delivery_links as delivery_links
 from portal.staff import drivers as drivers
 from portal.staff import fleet as fleet
 from portal.staff import imports as imports
@@ -18,6 +19,7 @@ from portal.staff import message_rules as message_rules
 from portal.staff import messages as messages
 from portal.staff import people as people
 from portal.staff import ratings as ratings
+from portal.staff import reschedules as reschedules
 from portal.staff import routes as routes
 from portal.staff import second_step as second_step
 from portal.staff import task_acts as task_acts

@@ -17,6 +17,7 @@ from messaging.chat_lines import EmptyMessage, MessageTooLong
 from messaging.consent import pepper_of
 from messaging.fairness import ScoreCause
 from messaging.kinds import Channel, Kind
+from messaging.notifications import NotificationStatus
 from messaging.ratings import Rating, rating_of
 from portal import accounts
 from portal.accounts import Role, StaffAccount
@@ -31,6 +32,7 @@ from tracking.errors import NotFound
 from tracking.facts import inbox_changed, publish
 from tracking.ids import new_id
 
+_NEVER_TRIED = frozenset({NotificationStatus.DUE, NotificationStatus.WITHDRAWN})
 QUESTION = "I am sorry. What went wrong, and what would make it good?"
 
 
@@ -204,16 +206,15 @@ def _again(case: Case, zone: str, now: datetime) -> str:
 
 
 def _told(facts: Mapping[str, Any], zone: str, now: datetime) -> tuple[tuple[str, str], ...]:
-    """Return what had been sent when the case opened, as (when, words)."""
-    sent = facts.get("notifications") or ()
+    """Return what had been sent, or tried, when the case opened, as (when, words), the oldest first."""
+    sent = [one for one in facts.get("notifications") or () if one.get("at") and one["status"] not in _NEVER_TRIED]
     return tuple(
         (
             words.moment(datetime.fromisoformat(one["at"]), zone, now),
             f"{words.KIND[Kind(one['kind'])]} by {words.CHANNEL[Channel(one['channel'])]}: "
             f"{words.notification(one['status'], one['channel']).word.lower()}",
         )
-        for one in sent
-        if one.get("at")
+        for one in sorted(sent, key=lambda one: datetime.fromisoformat(one["at"]))
     )
 
 
@@ -247,7 +248,7 @@ def _then(facts: Mapping[str, Any], zone: str, now: datetime) -> tuple[tuple[str
         return datetime.fromisoformat(value) if isinstance(value, str) else None
 
     window, promised = facts.get("window") or [None, None], facts.get("promised") or [None, None]
-    late, depot = facts.get("late_min"), facts.get("depot_late_min")
+    late, depot, moved = facts.get("late_min"), facts.get("depot_late_min"), len(facts.get("promise_changes") or ())
     told = [
         ("Window", words.window(at(window[0]), at(window[1]), zone)),
         ("Last promise", words.window(at(promised[0]), at(promised[1]), zone)),
@@ -255,7 +256,7 @@ def _then(facts: Mapping[str, Any], zone: str, now: datetime) -> tuple[tuple[str
         ("Late by", "" if late is None else f"{late} min"),
         ("Depot let go late", f"{depot} min: not the driver's part" if depot else ""),
         ("First estimate", _estimate(facts.get("first_estimate"), zone, at)),
-        ("Promise changed", words.count(len(facts.get("promise_changes") or ()), "time")),
+        ("Promise changed", f"{words.count(moved, 'time')} after they had opened their page" if moved else ""),
         ("Proof taken", _distance(facts.get("proof_distance_m"))),
         ("Driver", str(facts.get("driver") or "")),
         ("Depot", str(facts.get("depot") or "")),

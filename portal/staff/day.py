@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from tracking.deliveries import Delivery, DeliveryStatus
 from tracking.errors import NotFound
+from tracking.holding import is_holding
 from tracking.routes import Route, RouteState
 from tracking.stops import Stop
 
@@ -54,6 +55,11 @@ def routes_of_day(session: Session, on: date) -> list[tuple[Route, RouteState | 
         .order_by(Route.name)
     )
     return [(route, state) for route, state in session.execute(statement)]
+
+
+def route_name(route: Route) -> str:
+    """Return the name of a route that was read with its driver. To staff, what waits for a truck is on none."""
+    return "waits for a truck" if is_holding(route.driver) else route.name
 
 
 def the_route(session: Session, route_id: str) -> Route:

@@ -121,7 +121,7 @@ def _page(driver_id: str, fresh: FreshToken | None = None) -> str:
     return render_template(
         "staff/driver.html",
         driver=found,
-        routes=[(f"/staff/routes/{r.id}", r.name, words.day(r.service_on), words.ROUTE[r.status]) for r in routes],
+        routes=[(f"/staff/routes/{r.id}", r.name, words.day(r.service_on, now), words.ROUTE[r.status]) for r in routes],
         devices=_devices(tokens, zone, now),
         apps=APPS,
         fresh=fresh,

@@ -11,7 +11,9 @@ from messaging.kinds import Kind
 from messaging.notifications import TERMINAL, Notification, NotificationStatus
 from messaging.ratings import Rating
 from portal import accounts
+from portal.receivers import handed_over
 from portal.staff import words
+from portal.staff.day import route_name
 from portal.staff.lateness import Lateness, lateness
 from portal.staff.wish_views import WishView, wish_of
 from portal.staff.words import Badge
@@ -19,6 +21,7 @@ from tracking.actors import ActorKind
 from tracking.custody import CustodyEvent, history
 from tracking.deliveries import Delivery, PromiseChange
 from tracking.drivers import Driver
+from tracking.holding import is_holding
 from tracking.links import Audience, Link
 from tracking.proofs import Proof, ProofKind
 
@@ -93,7 +96,7 @@ class Facts:
     arrived: str
     route_name: str
     route_href: str
-    driver: str
+    driver: str  # empty while it waits for a truck
     sequence: int
     address: str
     items: str
@@ -138,16 +141,16 @@ def facts_of(session: Session, delivery: Delivery, now: datetime) -> Facts:
         status=words.DELIVERY[delivery.status],
         late=lateness(delivery, now),
         zone=zone,
-        day=words.day(delivery.service_on),
+        day=words.day(delivery.service_on, now),
         window=words.window(delivery.window_start_at, delivery.window_end_at, zone),
         promise=words.window(delivery.promise_lo_at, delivery.promise_hi_at, zone),
         promise_why=words.CAUSE.get(delivery.promise_cause or "", ""),
         eta=_eta(delivery, now),
         stops_before=_stops_before(delivery),
         arrived=words.moment(arrived_at, zone, now) if arrived_at else "",
-        route_name=stop.route.name,
+        route_name=route_name(stop.route),
         route_href=f"/staff/routes/{stop.route_id}",
-        driver=stop.route.driver.name,
+        driver="" if is_holding(stop.route.driver) else stop.route.driver.name,
         sequence=stop.sequence,
         address=stop.address,
         items=delivery.items,
@@ -251,8 +254,8 @@ def _proofs(session: Session, delivery: Delivery, now: datetime) -> tuple[Eviden
     names = {ProofKind.PHOTO: "Photo", ProofKind.SIGNATURE: "Signature", ProofKind.NAME: "Received by"}
     return tuple(
         Evidence(
-            word=names[proof.kind] + (" (withdrawn)" if proof.withdrawn_at else ""),
-            text=proof.text,
+            word=(handed_over(proof.text) or names[proof.kind]) + (" (withdrawn)" if proof.withdrawn_at else ""),
+            text="" if handed_over(proof.text) else proof.text,
             href=f"/staff/proofs/{proof.id}" if proof.public_sha256 else "",
             at=words.moment(proof.taken_at, delivery.zone, now),
         )

@@ -18,6 +18,7 @@ from portal.staff.lateness import Lateness, lateness
 from portal.staff.shell import blueprint, requires
 from portal.staff.words import Badge
 from tracking.deliveries import Delivery, DeliveryStatus
+from tracking.holding import is_holding
 from tracking.routes import Route, RouteState, RouteStatus
 
 STALE = timedelta(minutes=3)  # DESIGN 7: older is grey
@@ -52,6 +53,15 @@ class RouteRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits at one depot for a truck: no route, though it is kept as one."""
+
+    href: str
+    depot: str
+    count: str
+
+
+@dataclass(frozen=True, slots=True)
 class FleetView:
     """What the page shows. ``trucks`` is for the map: number of the list, place, heading, and whether it is stale."""
 
@@ -61,6 +71,7 @@ class FleetView:
     after: date
     is_today: bool
     rows: tuple[RouteRow, ...]
+    waiting: tuple[Waiting, ...]
     summary: str
     trucks: list[dict[str, Any]]
 
@@ -93,21 +104,32 @@ def view_of(session: Session, on: date, now: datetime, *, of: date) -> FleetView
     by_route: dict[str, list[Delivery]] = {}
     for delivery in deliveries_of_day(session, on):
         by_route.setdefault(delivery.stop.route_id, []).append(delivery)
-    found = routes_of_day(session, on)
+    every = routes_of_day(session, on)
+    found = [(route, state) for route, state in every if not is_holding(route.driver)]
+    held = [_waiting(route, by_route.get(route.id, [])) for route, _ in every if is_holding(route.driver)]
     rows = [row_of(route, state, by_route.get(route.id, []), now) for route, state in found]
     order = {RouteStatus.STARTED: 0, RouteStatus.PLANNED: 1, RouteStatus.FINISHED: 2, RouteStatus.CANCELLED: 3}
     status = {route.id: order[route.status] for route, _ in found}
     rows.sort(key=lambda row: (status[row.id], -row.worst_min, row.name))
     return FleetView(
-        title="Fleet today" if on == of else f"Fleet, {words.day(on)}",
+        title="Fleet today" if on == of else f"Fleet, {words.day(on, now)}",
         on=on,
         before=on - timedelta(days=1),
         after=on + timedelta(days=1),
         is_today=on == of,
         rows=tuple(rows),
+        waiting=tuple(each for each in held if each is not None),
         summary=_summary([route for route, _ in found], rows),
         trucks=[truck(route, state, now) for route, state in found if state and is_on_the_road(route, state)],
     )
+
+
+def _waiting(route: Route, deliveries: Sequence[Delivery]) -> Waiting | None:
+    """Return what still waits there; None when nothing does."""
+    left = sum(delivery.is_open for delivery in deliveries)
+    if not left:
+        return None
+    return Waiting(f"/staff/routes/{route.id}", route.depot.name, words.count(left, "delivery", "deliveries"))
 
 
 def row_of(route: Route, state: RouteState | None, deliveries: Sequence[Delivery], now: datetime) -> RouteRow:

@@ -153,7 +153,7 @@ def _view(found: ImportPreview, name: str, token: str, *, has_moved: bool = Fals
         token=token,
         summary=summary,
         routes=tuple(
-            f"{route.route}, {day(route.service_on)}: {count(route.stops, 'stop')}, "
+            f"{route.route}, {day(route.service_on, services().clock.now())}: {count(route.stops, 'stop')}, "
             f"{count(route.deliveries, 'delivery', 'deliveries')}, {route.driver}"
             for route in found.new_routes[:SHOWN]
         ),

@@ -18,6 +18,7 @@ from portal.services import services
 from portal.staff import words
 from portal.staff.shell import blueprint, me, requires
 from portal.staff.words import Badge
+from tracking.holding import NOBODY_NAME
 
 PAGE = 50
 LONG_WAIT = timedelta(minutes=10)  # our choice: from here on a wait is shown in red
@@ -128,6 +129,12 @@ def _view() -> InboxView:
     )
 
 
+def _place(row: InboxRow) -> str:
+    if row.driver_name == NOBODY_NAME:
+        return "waits for a truck"
+    return f"{row.route_name}, stop {row.stop_sequence}, {row.driver_name}"
+
+
 def _row(
     row: InboxRow, names: dict[str, str], staff_id: str, now: datetime, zone: str, here: tuple[Present, ...]
 ) -> TalkRow:
@@ -138,7 +145,7 @@ def _row(
         href=f"/staff/conversations/{row.delivery_id}" + (f"#line-{row.found_line}" if row.found_line else ""),
         name=row.recipient_name,
         said=(_SAYS[row.last_voice] if row.last_voice else "") + row.last_body,
-        about=f"{row.reference} · {row.route_name}, stop {row.stop_sequence}, {row.driver_name}",
+        about=f"{row.reference} · {_place(row)}",
         status=words.DELIVERY[row.status],
         found=row.found,
         wait=f"waits {words.span(length)}" if waits else "",

@@ -183,6 +183,7 @@ def _role() -> Role:
 
 def _page(*, secret: tuple[str, str] | None = None, problem: str = "", typed: dict[str, str] | None = None) -> str:
     mine = services()
+    now = mine.clock.now()
     with mine.database.reading() as reading:
         everybody, keys, names = accounts.everybody(reading), accounts.api_keys(reading), accounts.names_of(reading)
     return render_template(
@@ -194,5 +195,5 @@ def _page(*, secret: tuple[str, str] | None = None, problem: str = "", typed: di
         secret=secret,
         problem=problem,
         typed=typed or {},
-        day=lambda at: words.day(at.date()),
+        day=lambda at: words.day(at.date(), now),
     )

@@ -1,10 +1,10 @@
 """What waits for a person: the counts in the navigation, and the list on the first page."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session, joinedload
 
 from messaging.cases import Case, CaseStatus, Task
 from messaging.conversations import Conversation
@@ -12,8 +12,12 @@ from portal.staff import words
 from portal.staff.day import deliveries_of_day
 from portal.staff.lateness import needs_eyes
 from tracking.deliveries import OPEN, Delivery, DeliveryStatus
-from tracking.routes import RouteStatus
+from tracking.forecast import NO_SIGNAL_S
+from tracking.holding import is_holding
+from tracking.routes import Route, RouteState, RouteStatus
+from tracking.stops import Stop
 
+SILENT = timedelta(seconds=NO_SIGNAL_S)
 _TO_DRIVE = frozenset({RouteStatus.PLANNED, RouteStatus.STARTED})
 
 
@@ -51,9 +55,50 @@ def counts(session: Session) -> Counts:
 
 
 def needing_a_person(session: Session, on: date, now: datetime, limit: int = 60) -> list[Item]:
-    """Return what cannot wait, the most pressing first: cases past their deadline, then late, then the rest by age."""
-    found = [*_late(session, on, now), *_cases(session, now), *_tasks(session, now), *_not_loaded(session, on, now)]
+    """Return what cannot wait, the most pressing first: cases past their deadline, silent trucks, then late, then the
+    rest by age.
+    """
+    found = [*_silent(session, on, now), *_late(session, on, now)]
+    found += [*_cases(session, now), *_tasks(session, now), *_not_loaded(session, on, now)]
     return sorted(found, key=lambda item: not item.is_overdue)[:limit]
+
+
+def _silent(session: Session, on: date, now: datetime) -> list[Item]:
+    """Return the trucks on the road, with stops left, of which neither a position nor a tap came for 15 minutes."""
+    left = func.sum(case((Delivery.status.in_(OPEN), 1), else_=0))
+    taps = (
+        select(Stop.route_id, func.max(Delivery.status_at).label("at"))
+        .join(Delivery, Delivery.stop_id == Stop.id)
+        .where(Delivery.service_on == on)
+        .group_by(Stop.route_id)
+        .having(left > 0)
+        .subquery()
+    )
+    statement = (
+        select(Route, RouteState.last_fix_at, taps.c.at)
+        .join(taps, taps.c.route_id == Route.id)
+        .outerjoin(RouteState, RouteState.route_id == Route.id)
+        .options(joinedload(Route.driver))
+        .where(Route.status == RouteStatus.STARTED)
+    )
+    found = [
+        (max(at for at in (route.started_at, fix_at, tapped_at) if at is not None), fix_at, route)
+        for route, fix_at, tapped_at in session.execute(statement)
+    ]
+    return [
+        Item(
+            kind="Silent",
+            tone="bad",
+            title=f"Not heard of for {words.span(now - heard_at)}",
+            who=route.driver.name,
+            detail=f"Route {route.name}. "
+            + (f"Last seen {words.moment(fix_at, route.zone, now)}." if fix_at else "It has never sent a position."),
+            age="",
+            href=f"/staff/routes/{route.id}",
+        )
+        for heard_at, fix_at, route in sorted(found, key=lambda each: each[0])
+        if now - heard_at > SILENT
+    ]
 
 
 def _late(session: Session, on: date, now: datetime) -> list[Item]:
@@ -67,12 +112,16 @@ def _late(session: Session, on: date, now: datetime) -> list[Item]:
             who=delivery.recipient_name,
             detail=f"Promised {words.window(delivery.window_start_at, delivery.window_end_at, delivery.zone)}"
             + (f"; {how.why}" if how.why else "")
-            + f". Route {delivery.stop.route.name}, {delivery.stop.route.driver.name}.",
+            + f". {_route_words(delivery.stop.route)}.",
             age="",
             href=f"/staff/deliveries/{delivery.id}",
         )
         for how, delivery in pressing
     ]
+
+
+def _route_words(route: Route) -> str:
+    return "It waits for a truck" if is_holding(route.driver) else f"Route {route.name}, {route.driver.name}"
 
 
 def _cases(session: Session, now: datetime) -> list[Item]:

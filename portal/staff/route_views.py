@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from portal.staff import fleet, words
@@ -15,6 +15,7 @@ from portal.staff.links import driver_links
 from portal.staff.words import Badge
 from tracking.deliveries import Delivery, deliveries_of_route
 from tracking.drivers import Driver
+from tracking.holding import NOBODY_PHONE, is_holding
 from tracking.links import Link
 from tracking.route_changes import CHANGEABLE
 from tracking.routes import Route, RouteState
@@ -54,9 +55,10 @@ class StopView:
 
 @dataclass(frozen=True, slots=True)
 class RouteView:
-    """What the page shows."""
+    """What the page shows. ``is_waiting`` when nobody drives it: what waits at a depot for a truck."""
 
     row: fleet.RouteRow
+    is_waiting: bool
     day: str
     start: str
     depot: str
@@ -75,18 +77,21 @@ def view_of(session: Session, route_id: str, now: datetime, *, can_change: bool)
     """Return a route as its page shows it; raises ``NotFound``."""
     found, state = the_route(session, route_id), session.get(RouteState, route_id)
     deliveries, stops = deliveries_of_route(session, route_id), stops_of(session, route_id)
-    others = list(session.scalars(select(Driver).where(Driver.id != found.driver_id).order_by(Driver.name)))
+    others = list(session.scalars(_others(found.driver_id)))
     link = next(iter(driver_links(session, route_id)), None)
-    is_changeable = can_change and found.status in CHANGEABLE
+    is_waiting = is_holding(found.driver)
+    is_changeable = can_change and found.status in CHANGEABLE and not is_waiting
     by_stop: dict[str, list[Delivery]] = {}
     for delivery in deliveries:
         by_stop.setdefault(delivery.stop_id, []).append(delivery)
     row = fleet.row_of(found, state, deliveries, now)
-    shown = _stops(found, stops, by_stop, now, is_changeable=is_changeable)
+    kept = [stop for stop in stops if stop.id in by_stop] if is_waiting else stops
+    shown = _stops(found, kept, by_stop, now, is_changeable=is_changeable)
     badge, sentence, is_live = _link_words(link, found.zone, now)
     return RouteView(
         row=row,
-        day=words.day(found.service_on),
+        is_waiting=is_waiting,
+        day=words.day(found.service_on, now),
         start=words.clock(found.started_at or found.planned_start_at, found.zone),
         depot=found.depot.name,
         driver_href=f"/staff/drivers/{found.driver_id}",
@@ -99,6 +104,11 @@ def view_of(session: Session, route_id: str, now: datetime, *, can_change: bool)
         is_changeable=is_changeable,
         places=_places(found, state, shown, now),
     )
+
+
+def _others(driver_id: str) -> Select[Driver]:
+    """Return the statement of who else could drive; nobody is no driver."""
+    return select(Driver).where(Driver.id != driver_id, Driver.phone != NOBODY_PHONE).order_by(Driver.name)
 
 
 def _stops(

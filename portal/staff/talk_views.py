@@ -99,7 +99,7 @@ def talk_view(
         waits=f"Waits {words.span(waited)}" if waited is not None else "",
         waited_s=None if waited is None else max(0, int(waited.total_seconds())),
         unseen=found.unseen,
-        reader=_reader(found, delivery.stop.route.driver.name, names),
+        reader=_reader(found, facts.driver, names),
         owner_id=found.assigned_to,
         owner=names.get(found.assigned_to or "", ""),
         taken_by=names.get(found.taken_over_by or "", ""),
@@ -155,18 +155,19 @@ def _elsewhere(session: Session, delivery: Delivery, now: datetime) -> tuple[tup
     statement = select(Delivery).where(or_(*same), Delivery.id != delivery.id)
     found = session.scalars(statement.order_by(Delivery.service_on.desc(), Delivery.id).limit(MOST_ELSEWHERE))
     return tuple(
-        (one.id, f"{one.reference}, {words.day(one.service_on)}{f', {one.items}' if one.items else ''}")
+        (one.id, f"{one.reference}, {words.day(one.service_on, now)}{f', {one.items}' if one.items else ''}")
         for one in found
     )
 
 
 def _reader(found: Thread, driver: str, names: dict[str, str]) -> str:
-    """Return who reads what the recipient writes."""
+    """Return who reads what the recipient writes. ``driver`` is empty while there is none."""
     if found.taken_over_by:
-        return f"{names.get(found.taken_over_by, 'Support')} has taken over; {driver} reads along"
-    if found.state.with_whom == "driver":
+        reads_along = f"; {driver} reads along" if driver else ""
+        return f"{names.get(found.taken_over_by, 'Support')} has taken over{reads_along}"
+    if found.state.with_whom == "driver" and driver:
         return f"{driver} answers; you can write too"
-    return "Only support reads this now" if found.state.with_whom == "support" else "Closed for the recipient"
+    return "Only support reads this now" if found.state.is_open else "Closed for the recipient"
 
 
 def _lines(found: Thread, names: dict[str, str], zone: str, fresh_ids: frozenset[int]) -> tuple[LineView, ...]:

@@ -64,7 +64,7 @@ def _view(asked: str | None) -> DayView:
         found = numbers.figures(session, on, now)
         items = needing_a_person(session, on, now)
     return DayView(
-        title="Today" if on == current else words.day(on),
+        title="Today" if on == current else words.day(on, now),
         on=on,
         before=on - timedelta(days=1),
         after=on + timedelta(days=1),

@@ -85,7 +85,7 @@ def ways_out() -> ResponseReturnValue:
         doubts = _doubts(session, now)
         days = [
             DayRow(
-                words.day(day.listed_on),
+                words.day(day.listed_on, now),
                 day.listed,
                 day.adopted,
                 day.strangers,
@@ -103,25 +103,27 @@ def alarms() -> list[str]:
     mine = services()
     with mine.database.reading() as session:
         known = states(session)
-    return list(_sentences(known.values(), mine.settings.default_zone))
+    return list(_sentences(known.values(), mine.settings.default_zone, mine.clock.now()))
 
 
-def _sentences(known: Iterable[ProviderState], zone: str) -> Iterable[str]:
+def _sentences(known: Iterable[ProviderState], zone: str, now: datetime) -> Iterable[str]:
     names = {provider: NAMES[channel] for channel, provider in PROVIDER_OF.items()}
     for state in known:
         name = names.get(state.provider, state.provider)
         if state.is_lasting:
-            since = words.clock(state.opened_at, zone)
+            since = words.moment(state.opened_at, zone, now)
             yield f"{name} have not got out since {since}. What is planned waits and goes out by itself when they do."
         elif state.slow_since_at is not None:
             share = round((state.slow_share or 0.0) * 100)
-            since = words.clock(state.slow_since_at, zone)
+            since = words.moment(state.slow_since_at, zone, now)
             yield f"{name} arrive slowly since {since}: {share} % of the last 15 minutes took more than 5 minutes."
 
 
 def _way(channel: Channel, state: ProviderState | None, now: datetime, zone: str) -> WayOut:
     if state is not None and state.is_open:
-        sentence = f"Since {words.clock(state.opened_at, zone)}, {state.reason}. One message tries again and again."
+        sentence = (
+            f"Since {words.moment(state.opened_at, zone, now)}, {state.reason}. One message tries again and again."
+        )
         return WayOut(NAMES[channel], Badge("Rests", "bad"), sentence)
     rested = (
         "" if state is None or not state.opened_times else f" Rested {words.count(state.opened_times, 'time')} so far."

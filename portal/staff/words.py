@@ -143,9 +143,10 @@ def clock(at: datetime | None, zone: str) -> str:
     return "–" if at is None else clock_words(at, zone, FORMATS)
 
 
-def day(on: date) -> str:
-    """Return a date as staff say it, such as Tue 3 Nov."""
-    return f"{on:%a} {on.day} {on:%b}"
+def day(on: date, now: datetime) -> str:
+    """Return a date as staff say it, such as Tue 3 Nov; with its year when that is not the year of ``now``."""
+    year = "" if on.year == now.year else f" {on.year}"
+    return f"{on:%a} {on.day} {on:%b}{year}"
 
 
 def moment(at: datetime | None, zone: str, now: datetime) -> str:
@@ -153,7 +154,7 @@ def moment(at: datetime | None, zone: str, now: datetime) -> str:
     if at is None:
         return "–"
     local, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
-    return clock(at, zone) if local.date() == today.date() else f"{day(local.date())}, {clock(at, zone)}"
+    return clock(at, zone) if local.date() == today.date() else f"{day(local.date(), today)}, {clock(at, zone)}"
 
 
 def window(start_at: datetime | None, end_at: datetime | None, zone: str) -> str:

@@ -1,5 +1,6 @@
 // Keeps one part of a staff page fresh. The stream only says that something changed; the part is then fetched, because
-// what a page shows depends on who asks and what they searched for. Without the stream it is fetched every 15 seconds.
+// what a page shows depends on who asks and what they searched for. Without the stream it is fetched every 15 seconds;
+// with it once a minute at least, since ages grow and trucks fall silent without a word.
 (() => {
   "use strict";
   const toEnd = () => document.querySelectorAll("[data-stick]").forEach((box) => (box.scrollTop = box.scrollHeight));
@@ -9,11 +10,12 @@
   if (!main) return;
   const QUIET_S = 40;
   const POLL_S = 15;
+  const OLD_S = 60;
   const SETTLE_MS = 250;
   const PLACES_MS = 2000; // a fleet moves all the time; its list is read this often at most
   let source = null;
   let seenAt = 0;
-  let fetchedAt = 0;
+  let fetchedAt = performance.now();
   let last = null;
   let settling = 0;
   let failures = 0;
@@ -156,7 +158,8 @@
   setInterval(() => {
     const isQuiet = (performance.now() - seenAt) / 1000 > QUIET_S;
     if (source && isQuiet) open();
-    if (!source || isQuiet) soon();
+    const isOld = (performance.now() - fetchedAt) / 1000 > OLD_S;
+    if (!source || isQuiet || isOld) soon();
   }, POLL_S * 1000);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) close();

@@ -14,7 +14,7 @@ from tests.builders import local, make_delivery, make_route
 from tracking import custody
 from tracking.actors import SYSTEM
 from tracking.custody import CustodyKind
-from tracking.deliveries import Delivery, DeliveryStatus
+from tracking.deliveries import Delivery, DeliveryStatus, PromiseChange
 from tracking.errors import NotFound
 from tracking.ids import new_id
 from tracking.routes import RouteStatus
@@ -125,6 +125,25 @@ def test_a_low_score_opens_a_case_with_the_facts_and_four_business_hours(session
     assert case.facts["depot_late_min"] == 25  # left 09:25 instead of 09:00
     assert case.facts["proof_distance_m"] == 111  # a thousandth of a degree of latitude
     assert case.facts["custody"][0]["kind"] == "delivered"
+
+
+@pytest.mark.parametrize(("opened", "count"), [(None, 0), ("11:10", 1), ("09:00", 2)])
+def test_a_case_counts_the_changes_of_a_promise_that_could_be_seen(
+    session: Session, opened: str | None, count: int
+) -> None:
+    delivery = handed_over(session)
+    delivery.seen_at = local(opened) if opened else None
+    before_lo_at = None  # the first promise changes nothing
+    for at in ("10:00", "11:00", "12:00"):
+        made = PromiseChange(delivery_id=delivery.id, at=local(at), lo_at=local("12:00"), hi_at=local("12:30"))
+        made.from_lo_at = made.from_hi_at = before_lo_at
+        before_lo_at = local("11:30")
+        session.add(made)
+    session.flush()
+    given_score(session, delivery, 2)
+    case = case_of(session, delivery.id)
+    assert case is not None
+    assert len(case.facts["promise_changes"]) == count
 
 
 def test_a_better_score_is_shown_in_the_case_and_leaves_closing_to_a_person(session: Session) -> None:

@@ -212,6 +212,30 @@ def test_what_a_person_settled_is_not_settled_again(database: Database, ids: Ids
         assert send_again(session, lost, now=LATER, ids=ids, pepper=PEPPER) == []
 
 
+@pytest.mark.parametrize(("occasion", "count"), [("thanks", 0), ("did_you_mean", 1)])
+def test_a_word_of_thanks_that_did_not_arrive_is_no_task(
+    database: Database, ids: Ids, occasion: str, count: int
+) -> None:
+    with database.writing() as session:
+        made = make_delivery(session, phone=PHONE, email=None)
+        row_id = queue(
+            session,
+            kind=Kind.REPLY,
+            channel=Channel.SMS,
+            subject=made.id,
+            occasion=occasion,
+            delivery_id=made.id,
+            to_address=PHONE,
+            locale="en",
+            context={"text": "Hello"},
+            now=EVE,
+            ids=ids,
+        )
+        assert row_id is not None
+        fail(session, session.get_one(Notification, row_id), ids)
+        assert len(session.scalars(select(Task)).all()) == count
+
+
 def test_an_answer_to_somebody_who_opted_out_meanwhile_is_no_task(database: Database, ids: Ids) -> None:
     with database.writing() as session:
         row_id = queue(

@@ -155,7 +155,7 @@ def test_a_wrong_move_says_what_the_state_is(services: Services, client: FlaskCl
 
 def test_undo_within_ten_minutes(services: Services, client: FlaskClient, clock: SetClock, under_way: Shift) -> None:
     one = under_way.delivery_ids[0]
-    client.post(f"/d/deliveries/{one}/delivered", data={"receiver": "A neighbour"})
+    client.post(f"/d/deliveries/{one}/delivered", data={"receiver": "A neighbor"})
     clock.advance(minutes=9)
     answer = client.post(f"/d/deliveries/{one}/undo", data=form_fields(client.get("/d/").text, "undo"))
     assert answer.status_code == 303

@@ -141,12 +141,12 @@ def test_photo_is_made_small_and_the_signature_is_drawn(
     page.mouse.down()
     page.mouse.move(pad["x"] + 200, pad["y"] + 60, steps=5)
     page.mouse.up()
-    page.locator("label", has_text="A neighbour").click()
+    page.locator("label", has_text="A neighbor").click()
     page.locator(".bar button").click()
     expect(page.locator(".undo")).to_contain_text("Delivered")
     with services.database.reading() as session:
         proofs = {proof.kind: proof for proof in session.scalars(select(Proof))}
-    assert proofs[ProofKind.NAME].text == "A neighbour"
+    assert proofs[ProofKind.NAME].text == "A neighbor"
     taken = proofs[ProofKind.PHOTO].sha256
     assert taken is not None
     assert Image.open(BytesIO(services.files.path(taken).read_bytes())).size == (1600, 1200)
@@ -157,14 +157,14 @@ def test_a_hand_over_without_signal_is_sent_when_there_is_some(
     services: Services, page: Page, phone: BrowserContext, route_id: str
 ) -> None:
     page.get_by_role("button", name="I have arrived").click()
-    page.locator("label", has_text="A neighbour").click()
+    page.locator("label", has_text="A neighbor").click()
     phone.set_offline(True)
     page.locator(".bar button").click()
     expect(page.locator("[data-sending]")).to_contain_text("Kept on this phone")
     phone.set_offline(False)
     expect(page.locator(".undo")).to_contain_text("Delivered")
     with services.database.reading() as session:
-        assert [proof.text for proof in session.scalars(select(Proof))] == ["A neighbour"]
+        assert [proof.text for proof in session.scalars(select(Proof))] == ["A neighbor"]
 
 
 def test_a_message_and_a_new_order_show_by_themselves(services: Services, page: Page, route_id: str) -> None:

@@ -62,7 +62,7 @@ def test_a_page_says_how_long_a_phone_may_keep_it(client: FlaskClient, shift: Sh
 def test_a_tap_that_waited_for_signal_has_the_time_of_the_tap(
     client: FlaskClient, services: Services, shift: Shift
 ) -> None:
-    form = {"request_id": "late", "tapped_s_ago": "1800", "receiver": "A neighbour"}
+    form = {"request_id": "late", "tapped_s_ago": "1800", "receiver": "A neighbor"}
     client.post(f"/d/deliveries/{shift.delivery_ids[0]}/delivered", data=form, headers=OURS)
     with services.database.reading() as session:
         assert load(session, shift.delivery_ids[0]).delivered_at == NOON - timedelta(minutes=30)

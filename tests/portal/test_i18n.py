@@ -10,6 +10,7 @@ from babel.messages.pofile import read_po
 
 from portal.driver import words
 from portal.i18n import TRANSLATIONS, languages, tongue
+from portal.receivers import RECEIVERS, handed_over
 from tracking.deliveries import STATE_SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +29,7 @@ def said_by_the_code() -> set[str]:
     for folder, methods, keywords in places:
         for _, _, message, _, _ in extract_from_dir(folder, methods, keywords=keywords):
             found.add(message if isinstance(message, str) else message[0])
-    lists = (words.RECEIVERS, words.NOT_LOADED_REASONS, STATE_SENTENCES.values())
+    lists = (RECEIVERS, map(handed_over, RECEIVERS), words.NOT_LOADED_REASONS, STATE_SENTENCES.values())
     return found.union(words.FAILURE_LABELS.values(), words.SAID.values(), *lists)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -94,6 +95,30 @@ def test_a_case_is_asked_back_once_and_closed_with_the_question_how_it_is_now(
     assert said.count(question) == 1
     assert (case.status, len(sent)) == (CaseStatus.CLOSED, 1)
     assert "Asked how it is now" in staff.get(path).text
+
+
+def test_a_case_tells_what_was_said_in_the_order_it_was_said(
+    staff: StaffBrowser, services: Services, day: StaffDay
+) -> None:
+    said = [
+        ("delivered", "delivered", "2026-03-05T15:31:00+00:00"),
+        ("day_before", "undelivered", "2026-03-04T23:00:00+00:00"),
+        ("rating_request", "withdrawn", "2026-03-05T16:00:00+00:00"),
+        ("morning_of", "delivered", "2026-03-05T08:00:00-05:00"),
+    ]
+    notifications = [{"kind": kind, "channel": "sms", "status": status, "at": at} for kind, status, at in said]
+    facts = {"driver": "Dana", "notifications": notifications, "promise_changes": []}
+    with services.database.writing() as session:
+        session.get_one(Case, day.case).facts = facts
+    page = staff.get(f"/staff/cases/{day.case}").text
+    told = re.findall(r"</span> ([^<]+)</li>", page.partition("What they had been told")[2].partition("</ul>")[0])
+
+    assert [line.partition(" by text")[0] for line in told] == ["Day before", "Morning of", "Delivered"]
+    assert "Promise changed" not in page
+
+    with services.database.writing() as session:
+        session.get_one(Case, day.case).facts = facts | {"promise_changes": [{}, {}]}
+    assert "2 times after they had opened their page" in staff.get(f"/staff/cases/{day.case}").text
 
 
 def inbound(services: Services, body: str, kind: TaskKind) -> str:

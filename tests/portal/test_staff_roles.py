@@ -68,6 +68,7 @@ CHANGES = [
     (D, "/staff/routes/{route}/stops"),
     (D, "/staff/routes/{route}/link/send"),
     (D, "/staff/deliveries/{not_loaded}/reschedule"),
+    (D, "/staff/deliveries/{not_loaded}/reschedule/undo"),
     (D, "/staff/deliveries/{not_loaded}/cancel"),
     (D, "/staff/deliveries/{not_loaded}/contacts"),
     (D, "/staff/deliveries/{not_loaded}/instructions"),

@@ -59,10 +59,19 @@ def test_doubts_and_days_are_counted_on_the_page_and_in_the_figures(
         end_doubt(session, doubted[0][0], DoubtEnded.FOUND, now=now)
         end_doubt(session, doubted[1][0], DoubtEnded.RESENT, now=now)
         session.add(day)
+        past = {"provider": "twilio", "listed_on": date(2025, 12, 31), "ran_at": now, "ids": {}}
+        session.add(ProviderDay(**past, listed=1, adopted=0, strangers=0, missing=0))
 
     page, figures = staff.get("/staff/ways-out").text, client.get("/metrics").text
 
-    for words in ("Found at the provider", "Not there: sent again", "Still open", "Tue 3 Mar", "Differs"):
+    for words in (
+        "Found at the provider",
+        "Not there: sent again",
+        "Still open",
+        "Tue 3 Mar ",
+        "Wed 31 Dec 2025",
+        "Differs",
+    ):
         assert words in page
     for line in (
         'portal_doubts{began="no_answer",channel="sms",ended="found"} 1.0',
