@@ -12,6 +12,7 @@ from messaging.text_samples import sample, worst
 from messaging.text_words import allowed, needed
 from messaging.texts import Source, render_source, words_in
 from messaging.wording import Company
+from tracking.nearness import USUAL_MINUTES
 
 LONGEST_SUBJECT, LONGEST_MAIL = 150, 4_000  # letters of a mail at its longest (our choice)
 LONGEST_SOURCE = 4_000  # letters of what is typed
@@ -53,17 +54,28 @@ def tidied(subject: str, body: str) -> Source:
     return Source(" ".join(subject.split()), "\n".join(line.rstrip() for line in body.splitlines()).strip())
 
 
-def judge(kind: Kind, channel: Channel, language: str, source: Source, *, company: Company, price: Decimal) -> Judged:
+def judge(
+    kind: Kind,
+    channel: Channel,
+    language: str,
+    source: Source,
+    *,
+    company: Company,
+    price: Decimal,
+    away_min: int = USUAL_MINUTES,
+) -> Judged:
     """Return how ``source`` looks with ordinary and with the longest words, and every reason to refuse it.
 
-    ``price`` is what one SMS segment costs.
+    ``price`` is what one SMS segment costs; ``away_min`` how many minutes away the truck is said to be.
     """
     problems = _about_source(kind, channel, source)
     if _is_unreadable(source):
         return Judged(None, None, tuple(problems))
     strange = {name: f"(({name}))" for name in words_in(f"{source.subject} {source.body}")}
-    usual = _shown(kind, channel, language, source, strange | sample(kind, channel, language, company), price)
-    longest = _shown(kind, channel, language, source, strange | worst(kind, channel, language, company), price)
+    ordinary = sample(kind, channel, language, company, away_min=away_min)
+    longest_words = worst(kind, channel, language, company, away_min=away_min)
+    usual = _shown(kind, channel, language, source, strange | ordinary, price)
+    longest = _shown(kind, channel, language, source, strange | longest_words, price)
     problems += _about_length(kind, channel, longest)
     return Judged(usual, longest, tuple(problems))
 

@@ -12,6 +12,7 @@ from messaging.chat_lines import MAX_LENGTH
 from messaging.kinds import Channel, Kind
 from messaging.texts import small_words
 from messaging.wording import LONGEST_NAME, LONGEST_REFERENCE, Company, Voice
+from tracking.nearness import USUAL_MINUTES
 
 _LINK_ID = "k7Qm2XvR9tLwZ4bNc8HsJ1pGd5FyTa3UeW"  # made up, as long as a real one (reference/messaging.md 5.1)
 # Where each language writes times of day the longest; another language as it is written at home.
@@ -24,8 +25,10 @@ _SAMPLE_TEXT = {
 }
 
 
-def sample(kind: Kind, channel: Channel, language: str, company: Company) -> dict[str, str]:
-    """Return the words of an ordinary delivery."""
+def sample(
+    kind: Kind, channel: Channel, language: str, company: Company, *, away_min: int = USUAL_MINUTES
+) -> dict[str, str]:
+    """Return the words of an ordinary delivery, whose truck is ``away_min`` minutes away."""
     voice = Voice(_LONGEST_TIMES.get(language, language), "UTC", channel)
     at = datetime(2026, 9, 30, 10, 40, tzinfo=UTC)
     words = {
@@ -33,7 +36,7 @@ def sample(kind: Kind, channel: Channel, language: str, company: Company) -> dic
         "day": voice.day(_TODAY + timedelta(days=1), _TODAY),
         "window": voice.between(at.replace(minute=0), at.replace(hour=12, minute=0)),
         "expected": voice.between(at, at + timedelta(minutes=40)),
-        "soon": voice.soon(at + timedelta(minutes=15), at),
+        "soon": voice.soon(at + timedelta(minutes=away_min), at),
         "turn": voice.turn(0),
         "reason": voice.word("cause.traffic"),
         "failure": voice.word("failure.nobody_home"),
@@ -48,7 +51,9 @@ def sample(kind: Kind, channel: Channel, language: str, company: Company) -> dic
     return _completed(words, voice, channel, company, "correction.times")
 
 
-def worst(kind: Kind, channel: Channel, language: str, company: Company) -> dict[str, str]:
+def worst(
+    kind: Kind, channel: Channel, language: str, company: Company, *, away_min: int = USUAL_MINUTES
+) -> dict[str, str]:
     """Return the longest value of every word, in plain letters: names that are not are told apart in the preview."""
     voice = Voice(_LONGEST_TIMES.get(language, language), "UTC", channel)
     at = datetime(2026, 9, 30, 10, 30, tzinfo=UTC)
@@ -58,7 +63,7 @@ def worst(kind: Kind, channel: Channel, language: str, company: Company) -> dict
         "day": _longest_day(language, channel),
         "window": hours,
         "expected": hours,
-        "soon": voice.word("minutes", minutes="15"),
+        "soon": voice.word("minutes", minutes=f"{max(away_min, 10)}"),
         "turn": voice.turn(12),
         "reason": _longest(voice, "cause."),
         "failure": _longest(voice, "failure."),

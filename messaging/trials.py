@@ -18,6 +18,7 @@ from messaging.outbox import queue
 from messaging.text_samples import sample
 from messaging.texts import Rendered, Source, render_source
 from messaging.wording import Company
+from tracking.nearness import USUAL_MINUTES
 
 MOST_AN_HOUR = 10  # to one address (our choice): a form must not become a way to pester somebody
 USEFUL_FOR = timedelta(minutes=30)
@@ -42,6 +43,7 @@ def send_trial(
     company: Company,
     now: datetime,
     ids: Callable[[], str],
+    away_min: int = USUAL_MINUTES,
 ) -> str | None:
     """Queue ``source`` with sample words to ``to_address`` and return the row's id. Raises ``TooManyTrials``."""
     lately = select(func.count()).where(
@@ -51,7 +53,7 @@ def send_trial(
     )
     if (session.scalar(lately) or 0) >= MOST_AN_HOUR:
         raise TooManyTrials
-    words = sample(kind, channel, language, company)
+    words = sample(kind, channel, language, company, away_min=away_min)
     trial = {"kind": kind.value, "language": language, "subject": source.subject, "body": source.body, "words": words}
     return queue(
         session,

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from messaging.cases import Task, TaskKind, resolve_task
 from messaging.chat_lines import ChatMessage, Conversation, Voice
-from messaging.contacts import Contact, contact_of, masked
+from messaging.contacts import Contact, masked
+from messaging.dead_addresses import living_contact
 from messaging.in_force import rules_in_force
 from messaging.inbound_texts import InboundMessage
 from messaging.kinds import RULES, Channel, Kind
@@ -45,13 +46,17 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Unreached:
-    """One line of the list. ``failed`` is the message it is about; ``can_resend`` when its words are still true."""
+    """One line of the list. ``failed`` is the message it is about; ``can_resend`` when its words are still true.
+
+    ``can_write`` when there is an address that a message could arrive at.
+    """
 
     task: Task
     failed: Notification | None
     delivery: Delivery | None
     tried: tuple[Tried, ...]
     can_resend: bool
+    can_write: bool
 
 
 def unreached(session: Session, *, now: datetime, pepper: str, settled: bool = False) -> list[Unreached]:
@@ -65,8 +70,14 @@ def unreached(session: Session, *, now: datetime, pepper: str, settled: bool = F
         row, delivery = failed.get(task.notification_id or ""), deliveries.get(task.delivery_id or "")
         can = row is not None and delivery is not None and bool(_again(session, row, delivery, now, pepper))
         mine = () if row is None else tuple(_tried(one) for one in _same(row, tries.get(row.delivery_id or "", [row])))
-        found.append(Unreached(task, row, delivery, mine, can and not settled))
+        writes = delivery is not None and delivery.erased_at is None and _is_reachable(session, delivery, pepper)
+        found.append(Unreached(task, row, delivery, mine, can and not settled, writes and not settled))
     return found
+
+
+def _is_reachable(session: Session, delivery: Delivery, pepper: str) -> bool:
+    contact = living_contact(session, delivery, pepper)
+    return contact.phone is not None or contact.email is not None
 
 
 def _tasks(session: Session, now: datetime, *, settled: bool) -> list[Task]:
@@ -110,11 +121,11 @@ def _tried(row: Notification) -> Tried:
 def _again(
     session: Session, failed: Notification, delivery: Delivery, now: datetime, pepper: str
 ) -> list[tuple[Channel, str]]:
-    """Return where the same words may go again: nowhere once they are no longer true, or of no use."""
+    """Return where the same words may go again and could arrive: nowhere once they are not true or of no use."""
     is_over = failed.useful_until is not None and failed.useful_until <= now
     if delivery.erased_at is not None or is_over or failed.kind not in PLANNED_KINDS:
         return []
-    contact = contact_of(session, delivery, pepper)
+    contact = living_contact(session, delivery, pepper)
     rules = rules_in_force(session)
     wanted = planned(subject_of(session, delivery, now), rules=rules, contact=contact, told=(), now=now)
     if failed.kind not in {one.kind for one in wanted}:

@@ -29,12 +29,17 @@ class Company:
 
     @property
     def phone_text(self) -> str:
-        """The phone number with spaces, as people of that country write it to others: ``+1 212-555-0199``."""
-        try:
-            number = phonenumbers.parse(self.phone)
-        except phonenumbers.NumberParseException:
-            return self.phone
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+        """The phone number, ``spaced``."""
+        return spaced(self.phone)
+
+
+def spaced(phone: str) -> str:
+    """Return a number with spaces, as people of its country write it to others: ``+1 212-555-0199``."""
+    try:
+        number = phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        return phone
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def equip(environment: Environment, *, company: Company, locale: str, zone: str) -> None:

@@ -2,6 +2,7 @@
 
 from portal.staff import answers as answers
 from portal.staff import audit_page as audit_page
+from portal.staff import calls as calls
 from portal.staff import cases as cases
 from portal.staff import chat_pictures as chat_pictures
 from portal.staff import chat_settings as chat_settings

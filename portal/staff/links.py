@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from messaging.contacts import Contact
 from messaging.kinds import Channel, Kind
 from messaging.outbox import queue
 from messaging.texts import language_of, small_words
@@ -36,12 +37,15 @@ def send_to_driver(session: Session, route: Route, *, now: datetime, ids: Callab
     return added is not None
 
 
-def send_to_recipient(session: Session, delivery: Delivery, *, now: datetime, ids: Callable[[], str]) -> list[Channel]:
-    """Send the page's link on every channel the recipient has, and return the channels."""
+def send_to_recipient(
+    session: Session, delivery: Delivery, *, now: datetime, ids: Callable[[], str], to: Contact | None = None
+) -> list[Channel]:
+    """Send the page's link on every channel the recipient has, or those of ``to``, and return the channels."""
+    to = to or Contact(delivery.phone, delivery.email)
     text = small_words(language_of(delivery.locale))["resend"]
     sent = []
     occasion = f"resend/{ids()}"
-    for channel, address in ((Channel.SMS, delivery.phone), (Channel.EMAIL, delivery.email)):
+    for channel, address in ((Channel.SMS, to.phone), (Channel.EMAIL, to.email)):
         if address is None:
             continue
         added = queue(

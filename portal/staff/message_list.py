@@ -12,6 +12,7 @@ from messaging.schedule import PLANNED_KINDS
 from portal.staff import words
 from portal.staff.rule_words import when
 from portal.staff.words import Badge
+from tracking.nearness import USUAL_MINUTES
 
 GROUPS: tuple[tuple[str, tuple[Kind, ...]], ...] = (
     ("Before the day", (Kind.SCHEDULED, Kind.DAY_BEFORE, Kind.MORNING_OF)),
@@ -62,6 +63,12 @@ def _row(kind: Kind, kept: Mapping[str, MessageVersion]) -> KindRow:
 def rules_now(kind: Kind, kept: Mapping[str, MessageVersion]) -> KindRules:
     version = kept.get(rules_part(kind))
     return rules_from(kind, {} if version is None else version.content)
+
+
+def away_min(kind: Kind, kept: Mapping[str, MessageVersion]) -> int:
+    """Return how many minutes away the truck is when a kind goes out as its rules are now."""
+    near = rules_now(kind, kept).nearness
+    return USUAL_MINUTES if near is None else near.minutes
 
 
 def state_of(kind: Kind, rules: KindRules) -> Badge:

@@ -20,7 +20,7 @@ from portal import accounts
 from portal.i18n import endonym
 from portal.services import services
 from portal.staff import words
-from portal.staff.message_list import REACH, rules_now, state_of
+from portal.staff.message_list import REACH, away_min, rules_now, state_of
 from portal.staff.rule_form import RuleForm, TypedRules, rule_form
 from portal.staff.rule_words import rules_words, when
 from portal.staff.words import Badge
@@ -146,8 +146,8 @@ def page_of(
         source=source,
         seen=(versions[0].number if versions else 0) if seen is None else seen,
         is_edited=bool(versions and versions[0].content),
-        preview=preview_of(kind, channel, language, source),
-        words=_words(kind, channel, language),
+        preview=preview_of(kind, channel, language, source, away_min=away_min(kind, kept)),
+        words=_words(kind, channel, language, away_min(kind, kept)),
         versions=_text_rows(kind, channel, language, versions, who, now),
     )
 
@@ -181,10 +181,14 @@ def _tabs(kind: Kind, channel: Channel, language: str, kept: Mapping[str, Messag
     return tuple(found)
 
 
-def preview_of(kind: Kind, channel: Channel, language: str, source: Source) -> Preview:
-    """Return how a text looks with ordinary and with the longest words, and what is wrong with it."""
+def preview_of(kind: Kind, channel: Channel, language: str, source: Source, *, away_min: int) -> Preview:
+    """Return how a text looks with ordinary and with the longest words, and what is wrong with it.
+
+    ``away_min`` is how many minutes away the truck is when it goes out.
+    """
     mine = services().settings
-    judged = judge(kind, channel, language, source, company=company(), price=mine.price_per_segment)
+    price = mine.price_per_segment
+    judged = judge(kind, channel, language, source, company=company(), price=price, away_min=away_min)
     return Preview(
         bubbles=tuple(_bubbles(kind, channel, language, judged)),
         problems=judged.problems,
@@ -212,8 +216,8 @@ def _bubbles(kind: Kind, channel: Channel, language: str, judged: Judged) -> lis
     ]
 
 
-def _words(kind: Kind, channel: Channel, language: str) -> tuple[WordRow, ...]:
-    examples = sample(kind, channel, language, company())
+def _words(kind: Kind, channel: Channel, language: str, minutes: int) -> tuple[WordRow, ...]:
+    examples = sample(kind, channel, language, company(), away_min=minutes)
     return tuple(WordRow(word.name, word.meaning, examples[word.name]) for word in words_for(kind))
 
 

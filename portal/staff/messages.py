@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from messaging.errors import MessagingError
 from messaging.kinds import Channel, Kind
-from messaging.message_versions import add_version, text_part
+from messaging.message_versions import add_version, newest, text_part
 from messaging.text_judge import Judged, judge, tidied
 from messaging.texts import Source
 from messaging.trials import send_trial
@@ -25,7 +25,7 @@ from portal.staff.message_forms import (
     saved,
     text_of,
 )
-from portal.staff.message_list import groups_of
+from portal.staff.message_list import away_min, groups_of
 from portal.staff.message_views import company, preview_of
 from portal.staff.shell import blueprint, me, note_view, refused, requires
 from tracking.ids import new_id
@@ -63,7 +63,8 @@ def message_preview(kind_name: str, channel_name: str, language: str) -> Respons
     kind, channel, language = text_of(kind_name, channel_name, language)
     typed = _typed()
     if htmx:
-        return render_template("staff/_message_preview.html", preview=preview_of(kind, channel, language, typed))
+        preview = preview_of(kind, channel, language, typed, away_min=_away_min(kind))
+        return render_template("staff/_message_preview.html", preview=preview)
     return message_page(kind, channel, language, typed=typed)
 
 
@@ -74,7 +75,7 @@ def message_save(kind_name: str, channel_name: str, language: str) -> ResponseRe
     mine = services()
     kind, channel, language = text_of(kind_name, channel_name, language)
     typed = _typed()
-    if _judged(kind, channel, language, typed).problems:
+    if _judged(kind, channel, language, typed, _away_min(kind)).problems:
         return message_page(kind, channel, language, typed=typed), 422
     part = text_part(kind, channel, language)
     content = {"subject": typed.subject, "body": typed.body}
@@ -97,7 +98,7 @@ def message_restore(kind_name: str, channel_name: str, language: str) -> Respons
     def content(session: Session) -> dict[str, Any]:
         found = old_version(session, part)
         source = Source(found.get("subject", ""), found.get("body", ""))
-        if found and _judged(kind, channel, language, source).problems:
+        if found and _judged(kind, channel, language, source, away_min(kind, newest(session))).problems:
             raise Unfit
         return found
 
@@ -114,7 +115,7 @@ def message_send(kind_name: str, channel_name: str, language: str) -> ResponseRe
     mine = services()
     kind, channel, language = text_of(kind_name, channel_name, language)
     typed, now = _typed(), mine.clock.now()
-    if _judged(kind, channel, language, typed).problems:
+    if _judged(kind, channel, language, typed, _away_min(kind)).problems:
         return message_page(kind, channel, language, typed=typed), 422
     try:
         to = _address(channel)
@@ -130,6 +131,7 @@ def message_send(kind_name: str, channel_name: str, language: str) -> ResponseRe
                 company=company(),
                 now=now,
                 ids=new_id,
+                away_min=away_min(kind, newest(session)),
             )
             note_view(session, "trial", "message", text_part(kind, channel, language), now)
     except (MessagingError, ValueError) as error:
@@ -143,9 +145,14 @@ def _here(kind: Kind, channel: Channel, language: str) -> dict[str, str]:
     return {"kind_name": kind.value, "channel_name": channel.value, "language": language}
 
 
-def _judged(kind: Kind, channel: Channel, language: str, source: Source) -> Judged:
+def _judged(kind: Kind, channel: Channel, language: str, source: Source, minutes: int) -> Judged:
     price = services().settings.price_per_segment
-    return judge(kind, channel, language, source, company=company(), price=price)
+    return judge(kind, channel, language, source, company=company(), price=price, away_min=minutes)
+
+
+def _away_min(kind: Kind) -> int:
+    with services().database.reading() as session:
+        return away_min(kind, newest(session))
 
 
 def _typed() -> Source:

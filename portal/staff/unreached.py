@@ -5,10 +5,13 @@ from datetime import datetime
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from messaging.cases import TaskKind, resolve_task
 from messaging.consent import pepper_of
 from messaging.contacts import masked
+from messaging.dead_addresses import living_contact
+from messaging.kinds import Channel
 from messaging.unreached import SYSTEM, Tried, Unreached, reopen, send_again, unreached
 from portal import accounts
 from portal.accounts import Role
@@ -19,7 +22,6 @@ from portal.staff.links import send_to_recipient
 from portal.staff.shell import blueprint, done, me, note_view, offer_undo, refused, requires
 from portal.staff.unreached_words import what_to_do
 from portal.staff.words import Badge
-from tracking.deliveries import load
 from tracking.errors import NotFound
 from tracking.facts import inbox_changed, publish
 from tracking.ids import new_id
@@ -54,7 +56,8 @@ class UnreachedRow:
     tried: tuple[TriedRow, ...]
     tried_before: str
     what_to_do: str
-    can_resend: bool
+    resend: str  # what its button says; empty when nothing could arrive
+    can_call: bool
     delivery_id: str
     settled: str
 
@@ -98,17 +101,19 @@ def unreached_resend(task_id: str) -> ResponseReturnValue:
     mine = services()
     now, pepper = mine.clock.now(), pepper_of(mine.settings.secret_keys)
     with mine.database.writing() as session:
-        row = next((one for one in unreached(session, now=now, pepper=pepper) if one.task.id == task_id), None)
-        if row is None or row.task.delivery_id is None:
+        row = line_of(session, task_id, now)
+        if row.delivery is None:
             raise NotFound("task", task_id)
         channels = send_again(session, task_id, now=now, ids=new_id, pepper=pepper)
         what = "The message"
         if not channels:
             what = "The link to their page"
-            channels = send_to_recipient(session, load(session, row.task.delivery_id), now=now, ids=new_id)
+            to = living_contact(session, row.delivery, pepper)
+            channels = send_to_recipient(session, row.delivery, now=now, ids=new_id, to=to)
         note_view(session, "resend", "task", task_id, now)
     if not channels:
-        return refused("staff.unreached_page", "There is no address it could go to.", _anchor=f"task-{task_id}")
+        sentence = "There is no address it could arrive at. Call them."
+        return refused("staff.unreached_page", sentence, _anchor=f"task-{task_id}")
     for channel in channels:
         mine.wake.send(channel)
     by = " and ".join(words.CHANNEL[channel] for channel in channels)
@@ -146,6 +151,15 @@ def unreached_reopen(task_id: str) -> ResponseReturnValue:
     return done("staff.unreached_page", "It is on the list again." if has_changed else "It is on the list already.")
 
 
+def line_of(session: Session, task_id: str, now: datetime) -> Unreached:
+    """Return one line of the open list; raises ``NotFound``."""
+    pepper = pepper_of(services().settings.secret_keys)
+    for one in unreached(session, now=now, pepper=pepper):
+        if one.task.id == task_id:
+            return one
+    raise NotFound("task", task_id)
+
+
 def _rows(*, settled: bool) -> list[UnreachedRow]:
     mine = services()
     now, pepper = mine.clock.now(), pepper_of(mine.settings.secret_keys)
@@ -175,10 +189,25 @@ def _row(one: Unreached, names: dict[str, str], now: datetime) -> UnreachedRow:
         tried=tuple(_tried(each, zone, now) for each in one.tried),
         tried_before="" if one.tried else task.tried,
         what_to_do=what_to_do(task.kind, failed.channel if failed else None, code),
-        can_resend=one.can_resend,
+        resend=_resend_word(one),
+        can_call=bool(number_of(one)),
         delivery_id=delivery.id if delivery else "",
         settled=f"{task.resolution} Settled {who}, {when}." if task.resolved_at else "",
     )
+
+
+def _resend_word(one: Unreached) -> str:
+    if one.can_resend:
+        return "Send it again"
+    return "Send their page’s link" if one.can_write else ""
+
+
+def number_of(one: Unreached) -> str:
+    """Return the number they can be called at: that of today, else what the message went to; empty without one."""
+    if one.delivery is not None:
+        return one.delivery.phone or ""
+    is_text = one.failed is not None and one.failed.channel is Channel.SMS
+    return (one.failed.to_address or "") if one.failed is not None and is_text else ""
 
 
 def _reason(one: Unreached) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from messaging.cases import Task, resolve_task
 from messaging.chat_lines import Voice
 from messaging.conversations import Origin, say
+from messaging.dead_addresses import takes_nothing
 from messaging.fallback import after_failure
 from messaging.inbound_texts import InboundMessage
 from messaging.kinds import Channel, Kind
@@ -38,7 +39,7 @@ _S = NotificationStatus
 
 @pytest.fixture
 def lost(database: Database, ids: Ids) -> str:
-    """A delivery whose eve's text failed on a landline, with no mail to fall back to; the id of its task."""
+    """A delivery whose text of the eve failed on a phone that was off, and that has no mail; the id of its task."""
     with database.writing() as session:
         made = make_delivery(session, phone=PHONE, email=None, plan_dirty_at=EVE)
     with database.writing() as session:
@@ -48,10 +49,10 @@ def lost(database: Database, ids: Ids) -> str:
         return session.scalars(select(Task.id)).one()
 
 
-def fail(session: Session, row: Notification, ids: Ids, code: str = "30006") -> None:
+def fail(session: Session, row: Notification, ids: Ids, code: str = "30003") -> None:
     row.attempt = 1
     advance(session, row.id, _S.SENDING)
-    advance(session, row.id, _S.UNDELIVERED, error_code=code, reason="the number is a landline", final_at=EVE)
+    advance(session, row.id, _S.UNDELIVERED, error_code=code, reason="the phone was off", final_at=EVE)
     session.refresh(row)
     after_failure(session, row, now=EVE, ids=ids, pepper=PEPPER)
 
@@ -74,7 +75,7 @@ def test_a_line_says_what_was_tried_where_and_why_it_failed(database: Database, 
     assert (line.task.id, line.can_resend) == (lost, True)
     (tried,) = line.tried
     assert (tried.channel, tried.to, tried.at) == (Channel.SMS, "+1•••••0111", EVE)
-    assert (tried.status, tried.why, tried.code) == (_S.UNDELIVERED, "the number is a landline", "30006")
+    assert (tried.status, tried.why, tried.code) == (_S.UNDELIVERED, "the phone was off", "30003")
 
 
 def test_nothing_settles_itself_without_proof(database: Database, ids: Ids, lost: str) -> None:
@@ -173,6 +174,33 @@ def test_a_corrected_number_gets_the_message_once(database: Database, ids: Ids, 
     with database.reading() as session:
         again = [row for row in session.scalars(select(Notification)) if row.to_address == OTHER]
     assert [(row.kind, row.status, row.instead_of is not None) for row in again] == [(Kind.DAY_BEFORE, _S.DUE, True)]
+
+
+@pytest.mark.parametrize(
+    ("channel", "code", "dead"),
+    [
+        (Channel.SMS, "30006", True),
+        (Channel.SMS, "21211", True),
+        (Channel.SMS, "30003", False),
+        (Channel.SMS, "30007", False),
+        (Channel.EMAIL, "5.1.1", True),
+        (Channel.EMAIL, "5.2.2", False),
+    ],
+)
+def test_some_addresses_take_nothing_however_often_it_is_sent(channel: Channel, code: str, dead: bool) -> None:
+    assert takes_nothing(channel, code) is dead
+
+
+def test_a_landline_is_not_texted_again_and_a_mailbox_gets_it_instead(database: Database, ids: Ids, lost: str) -> None:
+    with database.writing() as session:
+        session.execute(update(Notification).where(Notification.attempt > 0).values(error_code="30006"))
+        assert send_again(session, lost, now=LATER, ids=ids, pepper=PEPPER) == []
+        (line,) = unreached(session, now=LATER, pepper=PEPPER)
+        assert (line.can_resend, line.can_write) == (False, False)
+    with database.writing() as session:
+        session.scalars(select(Delivery)).one().email = "anna@example.net"
+    with database.writing() as session:
+        assert send_again(session, lost, now=LATER, ids=ids, pepper=PEPPER) == [Channel.EMAIL]
 
 
 def test_what_is_sent_again_survives_the_next_plan(database: Database, ids: Ids, lost: str) -> None:

@@ -275,3 +275,19 @@ def test_an_agent_reads_and_changes_nothing(client: FlaskClient, services: Servi
 @pytest.mark.parametrize("path", ["/staff/messages/x", "/staff/messages/chat/fax/en", "/staff/messages/chat/sms/xx"])
 def test_what_does_not_exist_is_not_found(staff: StaffBrowser, path: str) -> None:
     assert staff.get(path).status_code == 404
+
+
+def test_the_preview_says_as_many_minutes_as_the_rule(staff: StaffBrowser) -> None:
+    path = "/staff/messages/next_stop/sms/en"
+    assert "15 minutes" in preview(staff.get(path).text)
+    staff.post("/staff/messages/next_stop/rules", {"is_on": "yes", "minutes_away": "40", "or_next": "yes", "seen": "0"})
+
+    shown = staff.get(path).text
+    assert "40 minutes" in preview(shown)
+    assert "15 minutes" not in shown
+    typed = {"body": "((company)): ((soon)). ((link))", "seen": "0"}
+    assert "40 minutes" in preview(staff.post(f"{path}/preview", typed).text)
+
+
+def preview(page: str) -> str:
+    return page.partition('id="message-preview"')[2]

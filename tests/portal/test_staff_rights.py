@@ -17,11 +17,11 @@ BY_ROLE = {
         message message_text messages move notice_resend own_account own_password proof ratings ratings_csv route
         route_part second_step_begin second_step_codes second_step_confirm second_step_off second_step_page step
         task_attach task_resolve task_undo_opt_out tasks tasks_csv tasks_part today today_part truth truth_csv
-        unreached_csv unreached_page unreached_part unreached_reopen unreached_resend unreached_settle
+        unreached_call unreached_csv unreached_page unreached_part unreached_reopen unreached_resend unreached_settle
     """,
     Role.DISPATCHER: """
         answer_remove answer_save chat_settings decide_wish delivery_cancel delivery_contacts delivery_instructions
-        delivery_link
+        delivery_link delivery_reschedule_undo
         delivery_reschedule driver import_apply import_page import_preview route_add_stop route_link route_reassign
         route_reorder save_house_rules save_quick_replies token_add token_revoke undo_wish ways_out
     """,
