@@ -1,8 +1,7 @@
 """What a recipient is shown: an estimate made calm.
 
 The estimate moves with every fix; the promise moves only when it must (reference/tracking.md 6). Clock times are shown
-to five minutes, within a quarter of an hour to one, so a promise stays while the estimate rounds to nearly the same
-time.
+to five minutes, within half an hour to one, so a promise stays while the estimate rounds to nearly the same time.
 """
 
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from tracking.eta import Cause, Estimate
 __all__ = ["Cause", "Promise", "breaks_promise", "is_arriving_now", "next_promise", "promise_from"]
 
 STEP_S = 300.0
-# Within a quarter of an hour the time itself is shown to the minute: five would be most of the error (our choice).
-NEAR_S, NEAR_STEP_S = 900.0, 60.0
+# Within half an hour the time itself is shown to the minute: rounded to five it would be too wrong (our choice).
+NEAR_S, NEAR_STEP_S = 1800.0, 60.0
 # A promise holds while the estimate is within half a step, which is what rounding alone may differ, and this of the
-# shown time, or within this share of what remains (reference/tracking.md 6: 90 s and 10 % for times not rounded).
+# shown time, or within this share of what remains. reference/tracking.md 6 has 90 s and 10 % for times not rounded; of
+# rounded ones 7 % is as much: a tenth of an hour is six minutes, and the shown time lags behind.
 LEAST_MOVE_S = 40.0
-MOVE_SHARE = 0.10
+MOVE_SHARE = 0.07
 ARRIVING_NOW_S = 120.0
 
 

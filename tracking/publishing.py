@@ -19,7 +19,7 @@ from tracking.under_way import UnderWay
 
 MODEL = "shrunk-pace-2"
 # A stop's estimate is written again when it moved by so much, or by this share of what remains, up to a limit: pages
-# round to five minutes anyway (our choice).
+# round to a minute, further off to five (our choice).
 WORTH_WRITING_S, WORTH_WRITING_SHARE, ALWAYS_WORTH_S = 15.0, 0.02, 90.0
 # How often an estimate is kept for staff: each minute close by, seldom far off (at most one a minute and stop).
 KEEP_EVERY = ((900.0, timedelta(minutes=1)), (4500.0, timedelta(minutes=5)), (float("inf"), timedelta(minutes=15)))

@@ -40,15 +40,18 @@ def test_the_first_promise_is_rounded_to_five_minutes() -> None:
 
 
 def test_the_promise_stays_while_the_estimate_wanders_a_little() -> None:
-    current = promise(30)
-    assert next_promise(current, estimate(33), now=NOON) is current
-    assert next_promise(current, estimate(27), now=NOON) is current
+    # Half of five minutes and 40 s: 190 s.
+    current = promise(40)
+    assert next_promise(current, estimate(43), now=NOON) is current
+    assert next_promise(current, estimate(37), now=NOON) is current
+    assert next_promise(current, estimate(43.2), now=NOON).point_at == at(45)
 
 
-def test_the_promise_stays_within_a_tenth_of_what_remains() -> None:
-    # 10 % of 95 min are 9.5 min.
+def test_the_promise_stays_within_a_share_of_what_remains() -> None:
+    # 7 % of 96 min are 6.7 min, of 97 min 6.8 min.
     current = promise(90)
-    assert next_promise(current, estimate(95), now=NOON) is current
+    assert next_promise(current, estimate(96), now=NOON) is current
+    assert next_promise(current, estimate(97), now=NOON).point_at == at(95)
 
 
 def test_the_promise_moves_when_the_estimate_has_moved() -> None:
@@ -58,7 +61,7 @@ def test_the_promise_moves_when_the_estimate_has_moved() -> None:
 
 def test_what_comes_sooner_is_early_whatever_was_slow_before() -> None:
     made = next_promise(promise(30), estimate(22, cause=Cause.TRAFFIC), now=NOON)
-    assert (made.point_at, made.cause) == (at(20), Cause.EARLY)
+    assert (made.point_at, made.cause) == (at(22), Cause.EARLY)
 
 
 def test_a_reorder_explains_a_change_to_either_side() -> None:
@@ -76,13 +79,14 @@ def test_a_promise_of_the_past_moves_though_the_estimate_did_not() -> None:
     assert (made.point_at, made.hi_at) == (at(1), at(10))
 
 
-def test_within_a_quarter_of_an_hour_the_time_is_told_to_the_minute() -> None:
+def test_within_half_an_hour_the_time_is_told_to_the_minute() -> None:
+    assert next_promise(None, estimate(29.4), now=NOON).point_at == at(29)
     # 12:12:24 -> 12:12; its range 12:04-12:23 keeps the marks of five minutes: 12:05-12:25.
     made = next_promise(None, estimate(12.4), now=at(1))
     assert (made.point_at, made.lo_at, made.hi_at) == (at(12), at(5), at(25))
     assert next_promise(made, estimate(13.1), now=at(1)) is made
-    # 66 s off is within half a minute of rounding and 40 s of calm; 71 s is within a tenth of the 12.2 min that remain.
-    assert next_promise(made, estimate(13.1 + 1 / 12), now=at(1)) is made
+    # 66 s off is within half a minute of rounding and 40 s of calm; 72 s is not, nor within 7 % of the 12.2 min left.
+    assert next_promise(made, estimate(13.2), now=at(1)).point_at == at(13)
     assert next_promise(made, estimate(13.5), now=at(1)).point_at == at(14)
 
 
