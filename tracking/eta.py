@@ -127,15 +127,16 @@ class EtaHistory:
 # Real over engine seconds where nothing was learned: 25 km/h on roads 1.3 times the straight line (187 s/km), the
 # naive baseline of reference/tracking.md 6, over the straight line's 150 s/km.
 DEFAULT_PACE = 1.25
-# Actual over predicted remaining time, at intervals.LEVELS, one row a horizon bin. Start values.
+# Actual over predicted remaining time, at intervals.LEVELS, one row a horizon bin. Start values: how fast an unknown
+# town is does not even out over a long way, so from 15 minutes on they are no narrower.
 DEFAULT_RATIOS = (
     (0.10, 0.20, 0.35, 0.55, 0.70, 0.85, 1.00, 1.15, 1.40, 1.80, 2.60, 3.50, 5.00),
     (0.25, 0.35, 0.50, 0.65, 0.78, 0.90, 1.00, 1.12, 1.28, 1.50, 1.90, 2.40, 3.20),
     (0.35, 0.45, 0.57, 0.70, 0.82, 0.91, 1.00, 1.10, 1.23, 1.42, 1.75, 2.10, 2.60),
     (0.42, 0.52, 0.62, 0.74, 0.84, 0.92, 1.00, 1.09, 1.20, 1.36, 1.62, 1.90, 2.30),
-    (0.48, 0.57, 0.66, 0.77, 0.86, 0.93, 1.00, 1.08, 1.18, 1.31, 1.52, 1.75, 2.05),
-    (0.55, 0.62, 0.70, 0.79, 0.87, 0.94, 1.00, 1.07, 1.16, 1.27, 1.44, 1.60, 1.85),
-    (0.60, 0.66, 0.73, 0.81, 0.88, 0.94, 1.00, 1.06, 1.14, 1.24, 1.38, 1.52, 1.70),
+    (0.46, 0.54, 0.64, 0.76, 0.85, 0.93, 1.00, 1.08, 1.18, 1.33, 1.57, 1.83, 2.15),
+    (0.46, 0.54, 0.64, 0.76, 0.85, 0.93, 1.00, 1.08, 1.18, 1.33, 1.57, 1.83, 2.15),
+    (0.46, 0.54, 0.64, 0.76, 0.85, 0.93, 1.00, 1.08, 1.18, 1.33, 1.57, 1.83, 2.15),
 )
 
 

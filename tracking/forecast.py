@@ -30,13 +30,16 @@ def estimates(state: RouteState, now_s: float) -> dict[str, Estimate]:
 
 
 def remember(state: RouteState, now_s: float) -> None:
-    """Keep today's predictions for the next stops, so that their arrival can score them."""
+    """Keep today's predictions for the next stops, so that their arrival can score them.
+
+    They are kept as the ratios give them: what only the least width holds says nothing of the ratios further off.
+    """
     stops = state.itinerary.ahead()[:SCORED_STOPS]
     start_at, origin = _start(state, now_s)
     for stop, reach in zip(stops, _reaches(state, stops, start_at, origin), strict=True):
         left_s = reach.at - now_s
         if left_s > 0 and not reach.is_waiting:
-            low_s, high_s = state.history.quantiles.interval(left_s, state.conformal.miss)
+            low_s, high_s = state.history.quantiles.bounds(left_s, state.conformal.miss)
             state.conformal.remember(
                 stop.stop_id, horizon=horizon_bin(left_s), low_at=now_s + low_s, high_at=now_s + high_s
             )

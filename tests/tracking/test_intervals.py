@@ -22,8 +22,19 @@ def test_the_range_is_the_estimate_times_the_ratios() -> None:
     assert FLAT.interval(1200.0, 0.2) == (pytest.approx(720.0), pytest.approx(1680.0))
 
 
-def test_the_range_is_at_least_two_minutes_to_each_side_and_never_before_now() -> None:
-    assert FLAT.interval(60.0, 0.2) == (0.0, 180.0)
+def test_the_range_is_at_least_a_minute_to_each_side_and_never_before_now() -> None:
+    # By the ratios 24 to 56 s, and 54 to 126 s.
+    assert FLAT.interval(40.0, 0.2) == (0.0, 100.0)
+    assert FLAT.interval(90.0, 0.2) == (30.0, 150.0)
+
+
+def test_the_default_range_is_no_narrower_for_a_longer_way() -> None:
+    shares = [
+        (high_s - low_s) / left_s
+        for left_s in (1200.0, 2000.0, 4000.0)
+        for low_s, high_s in [EtaHistory.default().quantiles.interval(left_s, 0.2)]
+    ]
+    assert shares == pytest.approx([0.93, 0.93, 0.93])
 
 
 @given(st.floats(0, 20_000), st.floats(0.04, 0.6))
