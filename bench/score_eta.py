@@ -5,6 +5,7 @@ N0 is 25 km/h over 1.3 times the straight line; N1 is one constant pace, the med
 
 import csv
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,6 +29,7 @@ class Row:
     """One prediction: seconds left as predicted with its range, as they were, and the metres left."""
 
     run_id: str
+    vehicle: str
     predicted_s: float
     low_s: float
     high_s: float
@@ -55,6 +57,7 @@ class Track:
     """Where a run's truck was known to be, and how far the stops still ahead were."""
 
     def __init__(self, run: Run) -> None:
+        self.vehicle = run.vehicle or run.run_id
         self.arrive_s = [seconds_of(v.arrived_at) if v.arrived_at else None for v in run.truth]
         self._stops = [stop.place for stop in run.stops]
         self._fixes = [(seconds_of(fix.received_at), seconds_of(fix.at), fix.place) for fix in run.fixes]
@@ -91,7 +94,7 @@ def read_rows(path: Path, runs: Iterable[Run]) -> list[Row]:
         last[line["run_id"], stop] = (t_s, t_s + predicted_s)
         low_s, high_s = float(line["lo_s"]), float(line["hi_s"])
         left_m = track.left_m(t_s, stop)
-        rows.append(Row(line["run_id"], predicted_s, low_s, high_s, arrive_s - t_s, left_m, jump_s))
+        rows.append(Row(line["run_id"], track.vehicle, predicted_s, low_s, high_s, arrive_s - t_s, left_m, jump_s))
     return rows
 
 
@@ -113,9 +116,12 @@ def constant_pace(runs: Iterable[Run]) -> float:
     return sorted(paces)[len(paces) // 2]
 
 
-def score(rows: Sequence[Row], *, n1_s_per_m: float) -> Score:
-    """Return the score of ``rows``; jumps are over all updates alike, all else by run."""
-    weights = _weights(rows)
+def score(rows: Sequence[Row], *, n1_s_per_m: float, by_vehicle: bool = False) -> Score:
+    """Return the score of ``rows``; jumps are over all updates alike, all else by run.
+
+    ``by_vehicle``: every vehicle weighs the same, and every run of it.
+    """
+    weights = _weights(rows, by_vehicle=by_vehicle)
 
     def mean(value: Callable[[Row], float]) -> float:
         return sum(weight * value(row) for weight, row in zip(weights, rows, strict=True)) / sum(weights)
@@ -134,11 +140,10 @@ def score(rows: Sequence[Row], *, n1_s_per_m: float) -> Score:
     )
 
 
-def _weights(rows: Sequence[Row]) -> list[float]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.run_id] = counts.get(row.run_id, 0) + 1
-    return [1 / counts[row.run_id] for row in rows]
+def _weights(rows: Sequence[Row], *, by_vehicle: bool) -> list[float]:
+    counts = Counter(row.run_id for row in rows)
+    runs = Counter({row.run_id: row.vehicle for row in rows}.values())
+    return [1 / counts[row.run_id] / (runs[row.vehicle] if by_vehicle else 1) for row in rows]
 
 
 def by_horizon(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:

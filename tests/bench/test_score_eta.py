@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.score_eta import by_horizon, constant_pace, read_rows, score
+from bench.score_eta import Row, by_horizon, constant_pace, read_rows, score
 from tracking.runs import read_runs
 
 HERE = Path(__file__).parent
@@ -28,3 +28,13 @@ def test_the_figures_are_those_of_the_reference_scorer() -> None:
 def test_every_row_is_in_one_horizon() -> None:
     rows = read_rows(HERE / "small_predictions.csv", read_runs(HERE / "small_runs.jsonl"))
     assert sum(len(part) for _, part in by_horizon(rows)) == len(rows)
+
+
+def test_a_vehicle_weighs_as_much_as_another_that_has_more_runs() -> None:
+    # Two runs of one vehicle are 60 s wrong, the one of the other 240 s; of its runs each weighs the same.
+    rows = [
+        Row(run_id, vehicle, 600.0 + wrong_s, 500.0, 700.0, 600.0, 1000.0, None)
+        for run_id, vehicle, wrong_s in (("1", "a", 60.0), ("1", "a", 60.0), ("2", "a", 60.0), ("3", "b", 240.0))
+    ]
+    assert score(rows, n1_s_per_m=0.3).mae_min == pytest.approx(2.0)
+    assert score(rows, n1_s_per_m=0.3, by_vehicle=True).mae_min == pytest.approx(2.5)
