@@ -6,6 +6,7 @@ the same name in the group, begins with them. What has been committed but not ac
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,6 +93,7 @@ class Consumer:
         self._is_record_doubtful = False
         self._ticked_s = float("-inf")
         self._ticked_at: datetime | None = None
+        self._to_look_at: deque[str] = deque()  # routes that the tick under way has still to come to
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set. A Redis or database that is away is waited for."""
@@ -118,29 +120,41 @@ class Consumer:
             self._is_record_doubtful = False
 
     def step(self, block_ms: int = BLOCK_MS) -> int:
-        """Take what waits on the stream, tick when it is time, and return how many entries were taken."""
+        """Take what waits on the stream, go on with the tick, and return how many entries were taken.
+
+        A tick looks at one route a step: a fix then waits for one look, not for as many as there are trucks. The stream
+        is waited on only between two ticks.
+        """
         if self._ticked_at is None:
             self._learn_anew()
-        entries = self._read(block_ms)
+        entries = self._read(None if self._to_look_at else block_ms)
         if entries:
             self._take(entries)
-        if self._is_tick_due():
-            self.tick()
+        if not self._to_look_at and self._is_tick_due():
+            self._begin_tick()
+        if self._to_look_at:
+            self._look_again(self._to_look_at.popleft())
         return len(entries)
 
     def tick(self) -> None:
         """Bring every route under way up to now, each in a transaction of its own."""
+        self._begin_tick()
+        while self._to_look_at:
+            self.hold_lease()
+            self._look_again(self._to_look_at.popleft())
+
+    def _begin_tick(self) -> None:
         now = self._clock.now()
         self._learn_anew()
         self._ticked_s, self._ticked_at = self._clock.elapsed(), now
         with self._database.reading() as session:
-            route_ids = routes_to_look_at(session, now)
-        for route_id in route_ids:
-            self.hold_lease()
-            begun_s = self._clock.elapsed()
-            with self._database.writing() as session:
-                told = self._batches.look_again(session, route_id, now=now)
-            self._tell(told, begun_s)
+            self._to_look_at = deque(routes_to_look_at(session, now))
+
+    def _look_again(self, route_id: str) -> None:
+        begun_s = self._clock.elapsed()
+        with self._database.writing() as session:
+            told = self._batches.look_again(session, route_id, now=self._clock.now())
+        self._tell(told, begun_s)
 
     def _learn_anew(self) -> None:
         """Take over what staff set, and what the night has learned if it is new; a history handed in stays."""
@@ -175,7 +189,7 @@ class Consumer:
             return True
         return passed_s >= LEAST_TICK_S and abs(self._clock.now() - self._ticked_at) >= DAY_TICK
 
-    def _read(self, block_ms: int) -> Entries:
+    def _read(self, block_ms: int | None) -> Entries:
         """Return entries left pending first, then new ones; after a flush the group is made again."""
         try:
             if self._has_pending:

@@ -381,6 +381,21 @@ def test_truck_is_hidden_once_when_the_delivery_arrives(day: Day) -> None:
     assert told[-1] is None
 
 
+def test_a_fix_is_taken_before_a_tick_has_looked_at_every_truck(day: Day) -> None:
+    with day.database.writing() as session:
+        for number in range(3):
+            driver = make_driver(session, f"Driver {number}", f"+1201555016{number}")
+            make_stop(session, make_route(session, status=RouteStatus.STARTED, started_at=START, driver=driver))
+    day.consumer.step(block_ms=1)  # begins the tick
+    day.fix(0.2)
+    day.consumer.step(block_ms=1)
+    assert (day.count(Position), day.pending()) == (1, 0)
+    assert day.count(RouteState) < 4  # a look leaves a route's state behind
+    for _ in range(2):
+        day.consumer.step(block_ms=1)
+    assert day.count(RouteState) == 4
+
+
 def test_silent_truck_moves_the_promise_and_says_why(day: Day) -> None:
     day.drive(start=0.0, end=0.5)
     before = day.delivery(2).promise_point_at
