@@ -1,15 +1,17 @@
 """The record: one SQL database, SQLite with no set-up or PostgreSQL, behind short transactions."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, Dialect, Engine, Enum, MetaData, create_engine, event, make_url
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
+
+from tracking.turns import Turns
 
 SQLITE_BUSY_TIMEOUT_MS = 10_000  # DESIGN 5
 WRITES = "portal_writes"  # the execution option that makes SQLite take its write lock at BEGIN
@@ -90,7 +92,7 @@ class Database:
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
         self._writer = self.engine.execution_options(**{WRITES: True})
-        self._turn = threading.Lock() if self.is_sqlite else None
+        self._turns = Turns(Path(address.database or ""), SQLITE_BUSY_TIMEOUT_MS / 1000) if self.is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -108,20 +110,20 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """Open a transaction that may write, and commit it when the block ends well. Keep it short.
 
-        SQLite has one writer, and who waits for it asks again only after up to 100 ms. Threads of one process take
-        turns here instead, at once; between processes it is SQLite that decides.
+        SQLite has one writer: who wants to write waits for a turn.
         """
-        has_turn = self._turn is not None and self._turn.acquire(timeout=SQLITE_BUSY_TIMEOUT_MS / 1000)
-        try:
-            with Session(self._writer, expire_on_commit=False) as session, session.begin():
-                yield session
-        finally:
-            if self._turn is not None and has_turn:
-                self._turn.release()
+        with (
+            self._turns.turn() if self._turns else nullcontext(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+        if self._turns:
+            self._turns.close()
 
 
 def _with_storable_text(
