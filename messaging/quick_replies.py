@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, String, func, select
+from sqlalchemy import Index, String, bindparam, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from messaging.errors import MessagingError
@@ -41,6 +41,18 @@ class QuickReplyVersion(Base):
     replies: Mapped[list[Any]]
     saved_at: Mapped[datetime]
     saved_by: Mapped[str] = mapped_column(String(32))
+
+
+# Built once: these are read for every page.
+_NEWEST = (
+    select(QuickReplyVersion.replies)
+    .where(QuickReplyVersion.audience == bindparam("audience"))
+    .order_by(QuickReplyVersion.id.desc())
+    .limit(1)
+)
+_NEWEST_OF_EACH = select(QuickReplyVersion.audience, QuickReplyVersion.replies).where(
+    QuickReplyVersion.id.in_(select(func.max(QuickReplyVersion.id)).group_by(QuickReplyVersion.audience))
+)
 
 
 class BadReplies(MessagingError):
@@ -79,7 +91,7 @@ DEFAULTS: dict[Audience, tuple[QuickReply, ...]] = {
 
 def quick_replies(session: Session, audience: Audience) -> tuple[QuickReply, ...]:
     """Return what this audience can tap now."""
-    newest = session.scalar(_versions(audience).limit(1))
+    newest = session.execute(_NEWEST, {"audience": audience}).scalar()
     return DEFAULTS[audience] if newest is None else _replies(newest)
 
 
@@ -125,17 +137,10 @@ def words_for(session: Session, body: str, locale: str) -> str:
 
 def all_replies(session: Session) -> tuple[QuickReply, ...]:
     """Return every reply that anybody can tap now, to tell a tapped line in the reader's language."""
-    newest = select(func.max(QuickReplyVersion.id)).group_by(QuickReplyVersion.audience)
-    saved = {
-        row.audience: row for row in session.scalars(select(QuickReplyVersion).where(QuickReplyVersion.id.in_(newest)))
-    }
+    saved = {row.audience: row.replies for row in session.execute(_NEWEST_OF_EACH)}
     found = [_replies(saved[audience]) if audience in saved else DEFAULTS[audience] for audience in Audience]
     return tuple(reply for replies in found for reply in replies)
 
 
-def _versions(audience: Audience) -> Any:
-    return select(QuickReplyVersion).where(QuickReplyVersion.audience == audience).order_by(QuickReplyVersion.id.desc())
-
-
-def _replies(row: QuickReplyVersion) -> tuple[QuickReply, ...]:
-    return tuple(QuickReply({language: str(reply[language]) for language in LANGUAGES}) for reply in row.replies)
+def _replies(saved: Sequence[Mapping[str, Any]]) -> tuple[QuickReply, ...]:
+    return tuple(QuickReply({language: str(reply[language]) for language in LANGUAGES}) for reply in saved)

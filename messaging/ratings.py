@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from messaging.case_facts import case_facts
@@ -31,6 +31,7 @@ __all__ = [
     "rate",
     "rating_of",
     "read_rating",
+    "score_of",
 ]
 
 CHANGE_WITHIN = timedelta(hours=24)  # DESIGN 8: the latest within 24 h counts
@@ -55,6 +56,10 @@ class Rating(Base):
     at: Mapped[datetime] = mapped_column(index=True)
     cause: Mapped[ScoreCause] = mapped_column(words(ScoreCause, "score_cause"), default=ScoreCause.OPEN)
     cause_min: Mapped[int | None]
+
+
+# Built once: this is read for every page.
+_SCORE = select(Rating.score, Rating.comment).where(Rating.delivery_id == bindparam("delivery_id"))
 
 
 class RatingWord(Base):
@@ -128,6 +133,12 @@ def rate(
 def rating_of(session: Session, delivery_id: str) -> Rating | None:
     """Return the rating that counts, or None."""
     return session.get(Rating, delivery_id)
+
+
+def score_of(session: Session, delivery_id: str) -> tuple[int, str] | None:
+    """Return score and comment of the rating that counts, or None."""
+    row = session.execute(_SCORE, {"delivery_id": delivery_id}).one_or_none()
+    return (row.score, row.comment) if row is not None else None
 
 
 def can_be_rated(delivery: Delivery, now: datetime) -> bool:

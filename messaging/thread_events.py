@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.reply_texts import hours, language_of
 from messaging.wish_texts import day_words, told
-from tracking.custody import CustodyEvent, CustodyKind, history
-from tracking.deliveries import Delivery, PromiseChange
+from tracking.custody import CustodyKind, Happened, what_happened
+from tracking.deliveries import Delivery
+from tracking.promise_ledger import promises
 
 TOLD_FROM = timedelta(minutes=10)  # a promise that ends this much later is told as a delay; our choice
 _PROMISE_IDS = 1_000_000  # below the negative ids of custody events
@@ -104,7 +104,7 @@ def in_language(sentence: str, locale: str, *, is_recipient: bool = False) -> st
 
 def _custody(session: Session, delivery: Delivery, words: dict[str, str], locale: str) -> Iterator[ThreadEvent]:
     before: CustodyKind | None = None
-    for number, event in enumerate(history(session, delivery.id), start=1):
+    for number, event in enumerate(what_happened(session, delivery.id), start=1):
         # An arrival that was noticed and then tapped is one arrival; two moves in a row are two.
         is_told = event.kind is CustodyKind.ARRIVED and before is CustodyKind.ARRIVED
         if event.kind in words and not is_told:
@@ -112,7 +112,7 @@ def _custody(session: Session, delivery: Delivery, words: dict[str, str], locale
         before = event.kind
 
 
-def _told(event: CustodyEvent, words: dict[str, str], locale: str) -> str:
+def _told(event: Happened, words: dict[str, str], locale: str) -> str:
     """Return the sentence of one event: with the proof that was taken, or the day it moved to."""
     if event.kind is CustodyKind.DELIVERED:
         taken = [words[name] for name in event.detail.get("proofs", []) if name in _PROOFS]
@@ -124,9 +124,8 @@ def _told(event: CustodyEvent, words: dict[str, str], locale: str) -> str:
 
 
 def _delays(session: Session, delivery: Delivery, words: dict[str, str], locale: str) -> Iterator[ThreadEvent]:
-    changes = select(PromiseChange).where(PromiseChange.delivery_id == delivery.id).order_by(PromiseChange.id)
     told_until = delivery.window_end_at
-    for change in session.scalars(changes):
+    for change in promises(session, delivery.id):
         if change.hi_at - told_until < TOLD_FROM:
             continue
         told_until = change.hi_at

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from babel import Locale
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from messaging.chat_lines import ChatMessage, Conversation, Origin, Voice, first_name
@@ -23,6 +23,15 @@ from tracking.deliveries import Delivery, load
 # What became of the text or mail that carries a line: it is out, or it came to nothing.
 OUT = frozenset({"accepted", "sent", "delivered"})
 LOST = frozenset({"undelivered", "failed", "suppressed", "expired"})
+# Built once: these are read for every page.
+_CONVERSATION = select(Conversation).where(Conversation.id == bindparam("delivery_id"))
+_LINES = (
+    select(ChatMessage)
+    .where(ChatMessage.conversation_id == bindparam("delivery_id"))
+    .order_by(ChatMessage.id.desc())
+    .limit(bindparam("limit"))
+)
+_LINES_BUT_NOTES = _LINES.where(ChatMessage.is_internal.is_(False))
 _FORMATS = Locale(SOURCE_LANGUAGE)
 _OWN_WORDS = {Voice.RECIPIENT: "recipient", Voice.DRIVER: "driver", Voice.SUPPORT: "support"}
 
@@ -112,13 +121,14 @@ def thread_of(
 ) -> Thread:
     """Return the same of a delivery that was loaded whole."""
     delivery_id = delivery.id
-    conversation = session.get(Conversation, delivery_id)
+    conversation = session.scalar(_CONVERSATION, {"delivery_id": delivery_id})
     is_taken_over = conversation is not None and conversation.taken_over_by is not None
     facts = facts_of(delivery, is_taken_over=is_taken_over, driver_is_moving=driver_is_moving)
-    lines = _newest(session, delivery_id, audience, limit)
+    lines = _newest(session, delivery_id, audience, limit) if conversation is not None else []
     carriers = carried(session, delivery_id, [line.id for line in lines])
     assumed = _assumptions(session, lines) if audience is Voice.SUPPORT else {}
-    read = _Read(delivery, audience, carriers, assumed, pictures_of(session, lines), all_replies(session))
+    replies = all_replies(session) if lines else ()
+    read = _Read(delivery, audience, carriers, assumed, pictures_of(session, lines), replies)
     shown = [_shown(line, read) for line in lines]
     return Thread(
         lines=_with_events(session, delivery, audience, shown),
@@ -164,10 +174,8 @@ def _told(event: ThreadEvent) -> ChatLine:
 
 
 def _newest(session: Session, delivery_id: str, audience: Voice, limit: int) -> list[ChatMessage]:
-    statement = select(ChatMessage).where(ChatMessage.conversation_id == delivery_id)
-    if audience is not Voice.SUPPORT:
-        statement = statement.where(ChatMessage.is_internal.is_(False))
-    newest = session.scalars(statement.order_by(ChatMessage.id.desc()).limit(limit))
+    statement = _LINES if audience is Voice.SUPPORT else _LINES_BUT_NOTES
+    newest = session.scalars(statement, {"delivery_id": delivery_id, "limit": limit})
     return list(newest)[::-1]
 
 

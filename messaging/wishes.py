@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CursorResult, ForeignKey, Index, String, Text, select, update
+from sqlalchemy import CursorResult, ForeignKey, Index, String, Text, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from messaging.errors import MessagingError
@@ -106,10 +106,17 @@ def advance(session: Session, wish_id: str, target: WishStatus, **columns: Any) 
     return result.rowcount == 1
 
 
+_NEWEST = (  # built once: this is read for every page
+    select(Wish)
+    .where(Wish.delivery_id == bindparam("delivery_id"))
+    .order_by(Wish.asked_at.desc(), Wish.id.desc())
+    .limit(1)
+)
+
+
 def newest_wish(session: Session, delivery_id: str) -> Wish | None:
     """Return what was asked for last, whatever became of it; None when nothing was."""
-    statement = select(Wish).where(Wish.delivery_id == delivery_id)
-    return session.scalar(statement.order_by(Wish.asked_at.desc(), Wish.id.desc()).limit(1))
+    return session.scalar(_NEWEST, {"delivery_id": delivery_id})
 
 
 def wish_in_force(session: Session, delivery_id: str) -> Wish | None:

@@ -33,6 +33,7 @@ class Company:
         return spaced(self.phone)
 
 
+@functools.lru_cache(maxsize=64)
 def spaced(phone: str) -> str:
     """Return a number with spaces, as people of its country write it to others: ``+1 212-555-0199``."""
     try:

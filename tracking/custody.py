@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy import ForeignKey, Index, String, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tracking.actors import Actor
@@ -86,6 +86,26 @@ def record(
 def was_recorded(session: Session, request_id: str) -> bool:
     """True when an event with this request id is on record already: the tap came twice."""
     return session.scalar(select(CustodyEvent.id).where(CustodyEvent.request_id == request_id)) is not None
+
+
+_BRIEF = (
+    select(CustodyEvent.kind, CustodyEvent.at, CustodyEvent.detail)
+    .where(CustodyEvent.delivery_id == bindparam("delivery_id"))
+    .order_by(CustodyEvent.at, CustodyEvent.recorded_at)
+)
+
+
+class Happened(NamedTuple):
+    """One event as people are told of it."""
+
+    kind: CustodyKind
+    at: datetime
+    detail: dict[str, Any]
+
+
+def what_happened(session: Session, delivery_id: str) -> list[Happened]:
+    """Return the delivery's events in brief, oldest first: by a statement built once, for every page reads it."""
+    return [Happened._make(row) for row in session.execute(_BRIEF, {"delivery_id": delivery_id})]
 
 
 def history(session: Session, delivery_id: str) -> list[CustodyEvent]:

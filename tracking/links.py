@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from itsdangerous import BadSignature, Signer
-from sqlalchemy import ForeignKey, Index, String, select, update
+from sqlalchemy import ForeignKey, Index, String, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tracking.errors import TrackingError
@@ -52,6 +52,9 @@ class Link(Base):
     revoked_at: Mapped[datetime | None]
     bound_to: Mapped[str | None] = mapped_column(String(64))  # hash of the browser secret of the first phone
     bound_at: Mapped[datetime | None]
+
+
+_ONE = select(Link).where(Link.id == bindparam("link_id"))  # built once: this is read for every page
 
 
 class UnknownLink(TrackingError):
@@ -94,7 +97,7 @@ class LinkSigner:
 
 def live_link(session: Session, link_id: str, audience: Audience, now: datetime) -> Link:
     """Return the row of a link that may be used; raises ``UnknownLink`` or ``ClosedLink``."""
-    link = session.get(Link, link_id)
+    link = session.scalar(_ONE, {"link_id": link_id})
     if link is None or link.audience is not audience:
         raise UnknownLink
     if link.revoked_at is not None or link.expires_at <= now:

@@ -37,6 +37,8 @@ class Desk:
         self._settings = settings
         self._record = PublicRecord(services)
         self._company = Company(settings.company_name, settings.support_phone, settings.support_email)
+        # Nobody sees them, so nobody's text holds them. They stay the same, so that where to cut is worked out once.
+        self._marks = {name: secrets.token_hex(16) for name in ("age_s", "ago", "nonce", "request_id")}
         self._languages = [(code, i18n.endonym(code)) for code in i18n.languages()]
 
     def page(self, name: str, seen: Seen, here: Here, *, nonce: str) -> bytes:
@@ -47,7 +49,7 @@ class Desk:
 
     def fragment(self, name: str, seen: Seen) -> bytes:
         """Return one of ``FRAGMENTS`` as it is now."""
-        stencil: Stencil = made(seen, name, lambda view: _cut(_fragment(name, view)))
+        stencil: Stencil = made(seen, name, lambda view: self._cut(_fragment(name, view)))
         return _filled(stencil, seen)
 
     def tag(self, name: str, seen: Seen) -> str:
@@ -70,34 +72,27 @@ class Desk:
         )
 
     def _page(self, name: str, view: RecipientView, here: Here, record: str) -> Stencil:
-        nonce, request_id = _mark(), _mark()
         html = self.rendered(
             PAGES[name],
             view,
             here,
-            nonce=nonce,
-            request_id=request_id,
+            nonce=self._marks["nonce"],
+            request_id=self._marks["request_id"],
             settings=self._settings,
             map_script=map.address(self._settings),
             record=record,
             languages=self._languages,
         )
-        return _cut(html, nonce=nonce, request_id=request_id)
+        return self._cut(html)
+
+    def _cut(self, html: str) -> Stencil:
+        return Stencil(fragments.with_age(html, self._marks["age_s"], self._marks["ago"]), self._marks)
 
 
 def _fragment(name: str, view: RecipientView) -> str:
     if name == "place":
         return json.dumps({"place": view.place})
     return fragments.chat(view) if name == "chat" else fragments.status(view)
-
-
-def _mark() -> str:
-    return secrets.token_hex(16)  # that nobody has seen, so that nobody's text holds it
-
-
-def _cut(html: str, **marks: str) -> Stencil:
-    age_s, ago = _mark(), _mark()
-    return Stencil(fragments.with_age(html, age_s, ago), {"age_s": age_s, "ago": ago, **marks})
 
 
 def _filled(stencil: Stencil, seen: Seen, **values: str) -> bytes:

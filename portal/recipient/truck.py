@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from tracking.deliveries import Delivery
@@ -38,6 +38,10 @@ class Sighting:
         return self.place is not None and bool(self.place["at_other_stop"])
 
 
+# Built once: these are read for every page.
+_ENGINE = select(RouteState.engine).where(RouteState.route_id == bindparam("route_id"))
+_OTHERS = select(Stop.lat, Stop.lon).where(Stop.route_id == bindparam("route_id"), Stop.id != bindparam("stop_id"))
+
 NOTHING = Sighting(None, None, is_stale=False, is_driving=False, changes_at=None)
 
 
@@ -46,13 +50,13 @@ def sight(session: Session, delivery: Delivery, now: datetime, rules: Visibility
     stop = delivery.stop
     if stop.route.status is not RouteStatus.STARTED or not delivery.is_open:
         return NOTHING
-    engine = session.scalar(select(RouteState.engine).where(RouteState.route_id == stop.route_id))
+    engine = session.execute(_ENGINE, {"route_id": stop.route_id}).scalar()
     known = [fix for fix in recent_fixes(engine) if fix.at <= now] if engine else []
     if not known:
         return NOTHING
     newest = known[-1]
-    others = select(Stop.lat, Stop.lon).where(Stop.route_id == stop.route_id, Stop.id != stop.id)
-    places = [LatLon(lat, lon) for lat, lon in session.execute(others)]
+    others = session.execute(_OTHERS, {"route_id": stop.route_id, "stop_id": stop.id})
+    places = [LatLon(lat, lon) for lat, lon in others]
     truck = seen_by(delivery, fixes=known, other_stops=places, now=now, rules=rules)
     old_at, silent_at = newest.at + timedelta(seconds=rules.stale_s), newest.at + LONG_SILENCE
     is_stale = now > old_at

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from messaging.conversations import Thread, Voice, thread_of
 from messaging.quick_replies import Audience, quick_replies
-from messaging.ratings import Rating
+from messaging.ratings import score_of
 from portal.i18n import Tongue, tongue
 from portal.receivers import handed_over
 from portal.recipient.away import Away, read_away
@@ -125,7 +125,7 @@ def read_view(
     proofs = _proofs(session, delivery)
     away = read_away(session, delivery, phase, reads, now)
     taps = _quick_replies(session, phase, reads)
-    rating = session.get(Rating, delivery_id)
+    rating = score_of(session, delivery_id)
     moved = last_move(session, delivery_id) if delivery.promise_cause and phase in UNDER_WAY else None
     said_now = words_of(delivery, phase, seen, speak, now, moved)
     return _view(delivery, speak, seen, said_now, talk, proofs, rating, away, taps, contact, now, locale)
@@ -138,7 +138,7 @@ def _view(
     said_now: Words,
     talk: Thread,
     proofs: list[Proof],
-    rating: Rating | None,
+    rating: tuple[int, str] | None,
     away: Away,
     taps: tuple[str, ...],
     contact: str,
@@ -179,8 +179,8 @@ def _view(
         pictures=tuple(_picture(proof) for proof in proofs if proof.kind is not ProofKind.NAME) if is_full else (),
         received_by=receiver,
         handed_over=handed_over(receiver),
-        score=rating.score if rating else None,
-        comment=rating.comment if rating else "",
+        score=rating[0] if rating else None,
+        comment=rating[1] if rating else "",
         is_full=is_full,
         can_rate=delivery.status is DeliveryStatus.DELIVERED,
         can_note=delivery.is_open and phase is not Phase.ARRIVED,
