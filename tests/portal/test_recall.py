@@ -64,6 +64,16 @@ def orm(services: Services) -> Iterator[list[str]]:
     event.remove(services.database.engine, "before_cursor_execute", note)
 
 
+def test_a_first_look_reads_no_lines_where_nobody_wrote_and_nothing_twice(
+    services: Services, link: Link, orm: list[str]
+) -> None:
+    Recall(services).look(link.id, None, NOW)
+    assert [statement for statement in orm if "FROM chat_messages" in statement] == []
+    read = [statement for statement in orm if "SELECT" in statement and not statement.startswith("WITH")]
+    assert len(set(read)) == len(read)
+    assert sum("FROM quick_reply_versions" in statement for statement in read) == 1
+
+
 def test_a_view_is_not_made_again_while_nothing_has_changed(recall: Recall, link: Link, orm: list[str]) -> None:
     seen = recall.look(link.id, None, NOW + timedelta(seconds=10))
     assert orm == []
