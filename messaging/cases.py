@@ -64,6 +64,7 @@ class TaskKind(StrEnum):
     PROVIDER_DIFFERENCE = "provider_difference"
     CHANNELS_DOWN = "channels_down"
     WISH = "wish"
+    FILTERED = "filtered"
 
 
 class Task(Base):

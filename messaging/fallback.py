@@ -1,12 +1,13 @@
 """When a channel failed for good: the other one by itself, and a staff task when there is none left (DESIGN 6)."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from messaging.cases import TaskKind, open_task
+from messaging.channels.twilio_words import FILTERED
 from messaging.contacts import contact_of, masked
 from messaging.kinds import RULES, Channel, Kind, Promise
 from messaging.notifications import Notification, NotificationStatus
@@ -26,10 +27,13 @@ def after_failure(
 
     An SMS that failed is followed by the same words as a mail, where an address is known and it is still of use. When
     no channel is left, staff get a task, once for each occasion. A person who opted out is not worked around on the
-    same channel, and is no task; nor is one who was erased meanwhile, nor a word of thanks: nobody need act on it.
+    same channel, and is no task; nor is one who was erased meanwhile, nor a word of thanks: nobody need act on it. A
+    text that a carrier took for spam is a task of its own, whatever else reached the person.
     """
     if failed.must_go:
         return None
+    if failed.error_code == FILTERED:
+        _list_filtered(session, failed, now=now, ids=ids)
     if failed.delivery_id is None:
         if failed.status is not _S.SUPPRESSED:
             _list(session, failed, now=now, ids=ids)
@@ -118,6 +122,22 @@ def _list(session: Session, failed: Notification, *, now: datetime, ids: Callabl
         kind=TaskKind.COULD_NOT_REACH,
         key=f"unreached/{about}/{failed.kind}/{failed.occasion}",
         reason=f"The {failed.kind.replace('_', ' ')} message did not arrive: {failed.reason or 'no reason was given'}.",
+        now=now,
+        ids=ids,
+        delivery_id=failed.delivery_id,
+        notification_id=failed.id,
+        tried=_tried(failed),
+    )
+
+
+def _list_filtered(session: Session, failed: Notification, *, now: datetime, ids: Callable[[], str]) -> None:
+    """Tell staff, once a day and kind, that a carrier takes our words for spam: more of them would end like this."""
+    open_task(
+        session,
+        kind=TaskKind.FILTERED,
+        key=f"filtered/{failed.kind}/{now.astimezone(UTC).date()}",
+        reason=f"A carrier took the {failed.kind.replace('_', ' ')} text for spam and did not deliver it. "
+        "Others with the same words may end like it.",
         now=now,
         ids=ids,
         delivery_id=failed.delivery_id,

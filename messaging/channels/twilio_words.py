@@ -35,6 +35,6 @@ REASONS = {
     "30008": "the carrier gave no reason",
     "30034": "our number is not registered with the carriers",
 }
-OPTED_OUT = "21610"
+OPTED_OUT, FILTERED = "21610", "30007"
 # However often it is sent, no text of ours arrives at this number.
 NO_TEXTS = frozenset({"21211", "21610", "21612", "21614", "30004", "30005", "30006"})

@@ -113,6 +113,7 @@ TASK: dict[TaskKind, Badge] = {
     TaskKind.PROVIDER_DIFFERENCE: Badge("Differs from the provider", "warn"),
     TaskKind.CHANNELS_DOWN: Badge("No message gets out", "bad"),
     TaskKind.WISH: Badge("Recipient asks", "info"),
+    TaskKind.FILTERED: Badge("Taken for spam", "bad"),
 }
 WHAT_TO_DO: dict[TaskKind, str] = {
     TaskKind.COULD_NOT_REACH: "Call them, or correct the number or address; then resend the link.",
@@ -123,6 +124,7 @@ WHAT_TO_DO: dict[TaskKind, str] = {
     TaskKind.NOT_LOADED: "Find the parcel: reload it, move it to another day, or cancel it.",
     TaskKind.PROVIDER_DIFFERENCE: "Look the ids up at the provider. Who else sends with this account?",
     TaskKind.CHANNELS_DOWN: "Call those who must know now. Look at the providers' status pages and at Ways out.",
+    TaskKind.FILTERED: "Look at this text's words under Messages, and at your sender's registration with the provider.",
     TaskKind.WISH: "Accept or decline. The recipient and the driver are told by themselves.",
 }
 

@@ -1,13 +1,13 @@
 """The list of who could not be reached: what is on it, what takes it off, and what goes out again."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from messaging.cases import Task, resolve_task
+from messaging.cases import Task, TaskKind, resolve_task
 from messaging.chat_lines import Voice
 from messaging.conversations import Origin, say
 from messaging.dead_addresses import takes_nothing
@@ -285,3 +285,24 @@ def test_an_answer_to_somebody_who_opted_out_meanwhile_is_no_task(database: Data
         session.refresh(row)
         after_failure(session, row, now=EVE, ids=ids, pepper=PEPPER)
         assert session.scalars(select(Task)).all() == []
+
+
+def test_a_text_taken_for_spam_is_told_to_staff_once_a_day_though_a_mail_went_too(database: Database, ids: Ids) -> None:
+    with database.writing() as session:
+        made = [make_delivery(session, phone=PHONE, email=f"{n}@example.org", plan_dirty_at=EVE) for n in range(2)]
+    with database.writing() as session:
+        for delivery in made:
+            reconcile(session, delivery.id, now=EVE, ids=ids, pepper=PEPPER)
+            row = next(
+                one
+                for one in of_delivery(session, delivery.id)
+                if (one.kind, one.channel) == (Kind.DAY_BEFORE, Channel.SMS)
+            )
+            fail(session, row, ids, code="30007")
+
+    with database.reading() as session:
+        (task,) = session.scalars(select(Task))
+        mails = session.scalars(select(Notification).filter_by(channel=Channel.EMAIL, kind=Kind.DAY_BEFORE)).all()
+    assert (task.kind, task.key) == (TaskKind.FILTERED, f"filtered/day_before/{EVE.astimezone(UTC).date()}")
+    assert task.reason.startswith("A carrier took the day before text for spam and did not deliver it.")
+    assert len(mails) == 2
