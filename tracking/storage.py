@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeDecorator
 from tracking.turns import Turns
 
 SQLITE_BUSY_TIMEOUT_MS = 10_000  # DESIGN 5
+TURN_PATIENCE_S = 2.0  # a process may be asleep that was to come next; the others go on (our choice)
 WRITES = "portal_writes"  # the execution option that makes SQLite take its write lock at BEGIN
 
 
@@ -92,7 +93,7 @@ class Database:
             self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
         self._writer = self.engine.execution_options(**{WRITES: True})
-        self._turns = Turns(Path(address.database or ""), SQLITE_BUSY_TIMEOUT_MS / 1000) if self.is_sqlite else None
+        self._turns = Turns(Path(address.database or ""), TURN_PATIENCE_S) if self.is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
