@@ -61,14 +61,19 @@
     if (box().value) sessionStorage.setItem(draftKey(), box().value);
     else sessionStorage.removeItem(draftKey());
   });
-  let sent = null; // what was sent last, as [key, words]: it is a draft again when the login had ended
+  let sent = null; // what no answer came to yet, as [key, words]: a draft again if the login, or the page, ends before
   document.addEventListener("submit", (event) => {
     if (event.target.id !== "reply-form") return;
     sent = [draftKey(), box().value];
     sessionStorage.removeItem(draftKey());
   });
+  const keepSent = () => {
+    if (sent && !sessionStorage.getItem(sent[0])) sessionStorage.setItem(...sent);
+  };
+  addEventListener("pagehide", keepSent);
   document.addEventListener("htmx:after:swap", () => {
-    if (!$("talk") && sent) sessionStorage.setItem(...sent);
+    if (!$("talk")) keepSent();
+    if (!box()?.value) sent = null;
     if ($("reply-problem")) {
       sessionStorage.setItem(draftKey(), box().value);
       document.querySelector(".chat__line--fresh")?.scrollIntoView({ block: "nearest" });

@@ -124,6 +124,29 @@ def test_a_reply_of_a_login_that_has_ended_leads_to_the_login_and_is_a_draft_aga
         assert wrong == []
 
 
+def test_a_reply_without_an_answer_yet_is_a_draft_when_the_page_is_left(
+    browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
+) -> None:
+    path = f"{url}/staff/conversations/{day.chatty}"
+    with desk(browser, app, services, url, "Mara Lind") as context:
+        page = context.new_page()
+        page.goto(path)
+        page.locator("#reply").fill("About half an hour.")
+        answering, held = page.locator("#reply-form").evaluate("form => form.action"), []
+        page.route(answering, lambda route: held.append(route))
+        with page.expect_request(answering):
+            page.keyboard.press("Control+Enter")
+        page.goto(path)
+        expect(page.locator("#reply")).to_have_value("About half an hour.")
+
+        page.unroute_all()
+        page.locator("#reply").press("Control+Enter")
+        expect(page.locator("#reply")).to_have_value("")
+        page.goto(path)
+        expect(page.locator("#talk")).to_contain_text("About half an hour.")
+        expect(page.locator("#reply")).to_have_value("")
+
+
 def test_two_agents_see_each_other_live_and_the_second_answer_is_refused_with_its_words_kept(
     browser: Browser, app: Flask, services: Services, url: str, day: StaffDay
 ) -> None:
