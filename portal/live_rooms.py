@@ -97,9 +97,9 @@ class Room:
     def move(self, place: dict[str, Any] | None) -> bool:
         """Keep a place that came with a fact, for ``tell_place``; True when the page has to be rendered anew for it."""
         self._place_facts += 1
-        was_hidden, was_old = self.newest.place is None, self.newest.changes_at is None
+        was_hidden, was_fresh = self.newest.place is None, self.newest.is_fresh
         self.newest.place = place
-        return was_hidden != (place is None) or was_old
+        return was_hidden != (place is None) or not was_fresh
 
     def tell_place(self) -> None:
         """Tell everybody who has had a snapshot where the truck is now."""

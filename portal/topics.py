@@ -23,14 +23,16 @@ class Snapshot:
     ``fragments``: HTML of one root element each, with an ``id``; the hub sends only those that changed. No URL, token,
     nonce or form inside, and no ``hx-*``. ``place``: what the map shows, sent as the named event ``place``; None when
     the truck may not be seen, and with ``has_place`` false places in facts are not passed on either. ``changes_at``:
-    when time alone will change this (a fix that gets old). ``route_id``: whose truck's last sign of life goes out with
-    the beat. ``is_over``: nothing more will come; viewers are told ``gone`` and hung up on.
+    when time alone will change this (a fix that gets old). ``is_fresh``: the truck was heard of lately; if not, the
+    next place changes more than the map. ``route_id``: whose truck's last sign of life goes out with the beat.
+    ``is_over``: nothing more will come; viewers are told ``gone`` and hung up on.
     """
 
     fragments: list[str]
     place: dict[str, Any] | None = None
     has_place: bool = False
     changes_at: datetime | None = None
+    is_fresh: bool = False
     route_id: str | None = None
     is_over: bool = False
 

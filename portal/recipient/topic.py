@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from portal.recipient import fragments
 from portal.recipient.phases import UNDER_WAY
-from portal.recipient.view import RecipientView, read_view
+from portal.recipient.view import RecipientView, Signal, read_view
 from portal.services import Services
 from portal.topics import Snapshot
 from tracking.facts import Fact
@@ -40,6 +40,7 @@ def _snapshot(view: RecipientView) -> Snapshot:
         place=view.place,
         has_place=is_under_way,
         changes_at=view.changes_at,
+        is_fresh=view.changes_at is not None and view.signal is not Signal.STALE,
         route_id=view.route_id if is_under_way else None,
         is_over=view.is_finished,
     )
