@@ -154,6 +154,7 @@ def test_a_moving_driver_hears_and_answers_by_one_big_button(day: Instance, driv
 
 def test_a_standing_driver_types(day: Instance, driver: Page, anna: Page) -> None:
     move(day, driver, 0.0)
+    expect(anna.locator("body")).not_to_contain_text("is driving and will see it")  # now the server knows, too
     driver.reload()  # a stop is reached: the page is opened anew, as a tap on "next stop" does
     expect(driver.locator("body")).to_contain_text("back door")
     press(driver, "message", body="I found the back door")
