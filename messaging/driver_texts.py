@@ -132,19 +132,7 @@ def _tell(
         text = NO_WORDS
     to: dict[str, Any] = {"stop": delivery.stop.sequence, "name": first_name(delivery.recipient_name)}
     try:
-        for number, piece in enumerate(pieces_of(text)):
-            say(
-                reading.session,
-                delivery_id=delivery.id,
-                voice=Voice.DRIVER,
-                origin=Origin.SMS,
-                actor_id=driver.id,
-                body=piece,
-                now=reading.now,
-                request_id=f"inbound-{inbound.id}-{number}",
-                inbound_id=inbound.id,
-                ids=reading.context.ids,
-            )
+        _say(reading, driver, delivery, inbound, text)
     except EmptyMessage:
         reading.reply("driver_help", driver.locale)
         return
@@ -158,6 +146,14 @@ def _tell(
 
 def _tell_support(reading: Reading, driver: Driver, delivery: Delivery, text: str) -> None:
     """Keep the words of a driver whose chat is over as a note that only staff see."""
+    _say(reading, driver, delivery, reading.inbound, text, as_note=True)
+    reading.changed(delivery.id)
+
+
+def _say(
+    reading: Reading, driver: Driver, delivery: Delivery, inbound: InboundMessage, text: str, *, as_note: bool = False
+) -> None:
+    """Say what came with ``inbound`` in lines of the length a chat has; ``as_note`` to staff alone, open or not."""
     for number, piece in enumerate(pieces_of(text)):
         say(
             reading.session,
@@ -167,13 +163,12 @@ def _tell_support(reading: Reading, driver: Driver, delivery: Delivery, text: st
             actor_id=driver.id,
             body=piece,
             now=reading.now,
-            request_id=f"inbound-{reading.inbound.id}-{number}",
-            is_internal=True,
-            inbound_id=reading.inbound.id,
-            even_when_closed=True,
+            request_id=f"inbound-{inbound.id}-{number}",
+            is_internal=as_note,
+            inbound_id=inbound.id,
+            even_when_closed=as_note,
             ids=reading.context.ids,
         )
-    reading.changed(delivery.id)
 
 
 def _at_stop(session: Session, driver: Driver, sequence: int, now: datetime) -> Delivery | None:

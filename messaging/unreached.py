@@ -68,16 +68,17 @@ def unreached(session: Session, *, now: datetime, pepper: str, settled: bool = F
     found = []
     for task in tasks:
         row, delivery = failed.get(task.notification_id or ""), deliveries.get(task.delivery_id or "")
-        can = row is not None and delivery is not None and bool(_again(session, row, delivery, now, pepper))
+        contact = None if delivery is None else _contact(session, delivery, pepper)
+        can = row is not None and delivery is not None and bool(_again(session, row, delivery, contact, now))
         mine = () if row is None else tuple(_tried(one) for one in _same(row, tries.get(row.delivery_id or "", [row])))
-        writes = delivery is not None and delivery.erased_at is None and _is_reachable(session, delivery, pepper)
+        writes = contact is not None and (contact.phone is not None or contact.email is not None)
         found.append(Unreached(task, row, delivery, mine, can and not settled, writes and not settled))
     return found
 
 
-def _is_reachable(session: Session, delivery: Delivery, pepper: str) -> bool:
-    contact = living_contact(session, delivery, pepper)
-    return contact.phone is not None or contact.email is not None
+def _contact(session: Session, delivery: Delivery, pepper: str) -> Contact | None:
+    """Return where the recipient could be written to; None for somebody who was erased."""
+    return None if delivery.erased_at is not None else living_contact(session, delivery, pepper)
 
 
 def _tasks(session: Session, now: datetime, *, settled: bool) -> list[Task]:
@@ -119,13 +120,15 @@ def _tried(row: Notification) -> Tried:
 
 
 def _again(
-    session: Session, failed: Notification, delivery: Delivery, now: datetime, pepper: str
+    session: Session, failed: Notification, delivery: Delivery, contact: Contact | None, now: datetime
 ) -> list[tuple[Channel, str]]:
-    """Return where the same words may go again and could arrive: nowhere once they are not true or of no use."""
+    """Return where the same words may go again and could arrive: nowhere once they are not true or of no use.
+
+    ``contact`` is what ``_contact`` returns.
+    """
     is_over = failed.useful_until is not None and failed.useful_until <= now
-    if delivery.erased_at is not None or is_over or failed.kind not in PLANNED_KINDS:
+    if contact is None or is_over or failed.kind not in PLANNED_KINDS:
         return []
-    contact = living_contact(session, delivery, pepper)
     rules = rules_in_force(session)
     wanted = planned(subject_of(session, delivery, now), rules=rules, contact=contact, told=(), now=now)
     if failed.kind not in {one.kind for one in wanted}:
@@ -142,7 +145,8 @@ def send_again(session: Session, task_id: str, *, now: datetime, ids: Callable[[
     delivery = load_many(session, [task.delivery_id or ""]).get(task.delivery_id or "")
     if failed is None or delivery is None:
         return []
-    return _queued(session, failed, delivery, _again(session, failed, delivery, now, pepper), now, ids)
+    to = _again(session, failed, delivery, _contact(session, delivery, pepper), now)
+    return _queued(session, failed, delivery, to, now, ids)
 
 
 def _queued(
@@ -224,7 +228,7 @@ def settle_by_themselves(session: Session, *, now: datetime, ids: Callable[[], s
             continue
         how = _proof(session, task, row, delivery)
         if how is None and _is_corrected(_same(row, tries.get(delivery.id, [row])), delivery):
-            to = _again(session, row, delivery, now, pepper)
+            to = _again(session, row, delivery, _contact(session, delivery, pepper), now)
             sent = _queued(session, row, delivery, to, now, ids)
             how = "The contact was corrected" + (", and the message went out again." if sent else ".")
         if how is not None:

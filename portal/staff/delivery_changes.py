@@ -6,13 +6,11 @@ from datetime import datetime
 from flask import render_template, request
 from sqlalchemy.orm import Session
 
-from messaging.kinds import Channel
 from portal.services import services
+from portal.staff.changing import carry_out
 from portal.staff.delivery_views import Form, view_of
-from portal.staff.shell import note_view
 from tracking.changes import Changed
 from tracking.errors import NotFound, TrackingError
-from tracking.facts import publish
 
 
 class _Rehearsed(Exception):
@@ -35,20 +33,13 @@ def try_change(act: Callable[[Session, datetime], Changed]) -> str:
 
 
 def change_delivery(delivery_id: str, action: str, act: Callable[[Session, datetime], Changed]) -> str:
-    """Do one change in one transaction, put it on record, tell the live pages; return why not, or nothing."""
-    mine = services()
-    now = mine.clock.now()
+    """Carry a change out; return why not, or nothing. Raises ``NotFound``."""
     try:
-        with mine.database.writing() as session:
-            changed = act(session, now)
-            note_view(session, action, "delivery", delivery_id, now)
+        carry_out("delivery", delivery_id, action, act)
     except NotFound:
         raise
     except TrackingError as error:
         return str(error)
-    publish(mine.redis, changed.facts())
-    mine.wake.reconcile()
-    mine.wake.send(Channel.SMS)
     return ""
 
 

@@ -1,12 +1,13 @@
 """The recipient's link under dispatch's hand: sent again, replaced or ended."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from messaging.kinds import Channel
+from messaging.preparing import LINK_LASTS
 from portal.accounts import Role
 from portal.staff import words
 from portal.staff.delivery_changes import change_delivery
@@ -16,8 +17,6 @@ from tracking import changes
 from tracking.changes import Changed
 from tracking.deliveries import load
 from tracking.ids import new_id, new_link_id
-
-LINK_LASTS = timedelta(days=14)  # after the end of the window (reference/messaging.md 5.2)
 
 
 @blueprint.post("/deliveries/<delivery_id>/link/<any('resend', 'renew', 'revoke'):step>")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from messaging.kinds import Channel
 from portal.accounts import Role
 from portal.services import services
+from portal.staff.changing import carry_out
 from portal.staff.day import the_route
 from portal.staff.links import driver_links, release_phone, send_to_driver
 from portal.staff.route_views import RouteView, view_of
@@ -146,18 +147,11 @@ def route_link(route_id: str, step: str) -> ResponseReturnValue:
 
 
 def change_route(route_id: str, action: str, act: Callable[[Session, datetime], Changed]) -> str:
-    """Do one change in one transaction, put it on record, tell the live pages; return why not, or nothing."""
-    mine = services()
-    now = mine.clock.now()
+    """Carry a change out; return why not, or nothing."""
     try:
-        with mine.database.writing() as session:
-            changed = act(session, now)
-            note_view(session, action, "route", route_id, now)
+        carry_out("route", route_id, action, act)
     except TrackingError as error:
         return str(error)
-    publish(mine.redis, changed.facts())
-    mine.wake.reconcile()
-    mine.wake.send(Channel.SMS)
     return ""
 
 
